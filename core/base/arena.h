@@ -1,0 +1,52 @@
+/*
+ * arena: memory for many small things that end together.
+ *
+ *      page ─► page ─► page          bump inside the newest; reset gives all but the first back
+ *
+ * An exchange, a generation and other lifetimes each have one. Pages come from a per-process pool of
+ * MG_ARENA_PAGE bytes; what does not fit has a page of its own from malloc. An arena has a cap:
+ * mg_arena_try answers NULL past it, so that what a client sends cannot grow memory without bound,
+ * while mg_arena_alloc treats it as our own bug.
+ *
+ * Ownership: the arena owns all; nothing is freed singly. Not for use from two threads.
+ */
+#ifndef MG_BASE_ARENA_H
+#define MG_BASE_ARENA_H
+
+#include "base/str.h"
+
+enum { MG_ARENA_PAGE = 4096 };
+
+typedef struct mg_arena_page mg_arena_page;
+
+typedef struct {
+    mg_arena_page *pages; /* newest first */
+    char *at, *end;       /* free room in the newest */
+    size_t used, cap;     /* bytes of pages taken, and how many may be */
+} mg_arena;
+
+void mg_arena_init(mg_arena *a, size_t cap); /* takes no memory yet */
+void mg_arena_fini(mg_arena *a);             /* all given back; may be used again after init */
+
+/* size bytes aligned to 8, or NULL when the cap is reached. */
+void *mg_arena_try_slow(mg_arena *a, size_t size);
+static inline void *mg_arena_try(mg_arena *a, size_t size)
+{
+    size = (size + 7) & ~(size_t)7;
+    if (MG_LIKELY(size <= (size_t)(a->end - a->at))) {
+        void *got = a->at;
+        a->at += size;
+        return got;
+    }
+    return mg_arena_try_slow(a, size);
+}
+
+void *mg_arena_alloc(mg_arena *a, size_t size);  /* never NULL */
+void *mg_arena_zalloc(mg_arena *a, size_t size); /* zeroed */
+mg_str mg_arena_copy(mg_arena *a, mg_str s);     /* a copy with a NUL after it */
+mg_str mg_arena_join(mg_arena *a, mg_str first, mg_str second);
+mg_str mg_arena_print(mg_arena *a, const char *format, ...) MG_PRINTF(2, 3);
+
+void mg_arena_trim_pool(void); /* gives pooled pages back to malloc (tests, idle workers) */
+
+#endif

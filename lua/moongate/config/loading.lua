@@ -1,0 +1,233 @@
+---Reads a configuration file, has it checked and says where each mistake stands.
+local checker = require "moongate.config.checker"
+local files = require "moongate.config.files"
+local lines = require "moongate.config.lines"
+local plan = require "moongate.config.plan"
+
+local loading = {}
+
+---@class moongate.config.error
+---@field file string? the file as it was named
+---@field line integer?
+---@field where string the path of keys, such as "upstreams.app"; "" for the whole
+---@field text string what is wrong and what would be right
+---@field full string all of it: "conf/moongate.lua:31: upstreams.app: unknown key 'server'"
+
+---A path of keys as text: sites[1].routes[2].headers["x-a"].
+---@param path any[]
+---@return string
+function loading.show_path(path)
+  local parts = {}
+  for i, key in ipairs(path) do
+    if type(key) == "number" then
+      parts[i] = ("[%.14g]"):format(key)
+    elseif type(key) == "string" and key:match("^[%a_][%w_]*$") then
+      parts[i] = (i > 1 and "." or "") .. key
+    else
+      parts[i] = ("[%q]"):format(tostring(key))
+    end
+  end
+  return table.concat(parts)
+end
+
+---@return moongate.config.error
+local function error_at(file, line, where, text)
+  local front = file and (line and ("%s:%d: "):format(file, line) or file .. ": ") or ""
+  return { file = file, line = line, where = where, text = text,
+    full = front .. (where ~= "" and where .. ": " or "") .. text }
+end
+
+local function in_order(a, b)
+  if a.line ~= b.line then return (a.line or math.huge) < (b.line or math.huge) end
+  if a.where ~= b.where then return a.where < b.where end
+  return a.text < b.text
+end
+
+---The source map, made when it is first asked for.
+local function lazy_map(source)
+  local map
+  return function(path)
+    if not source then return nil end
+    map = map or lines.map(source)
+    return map:find(path)
+  end
+end
+
+local function with_lines(found, file, line_of)
+  local errors = {}
+  for i, mistake in ipairs(found) do
+    errors[i] = error_at(file, line_of(mistake.path), loading.show_path(mistake.where), mistake.text)
+  end
+  table.sort(errors, in_order)
+  return errors
+end
+
+---Where every site, route and policy entry of a plan stands.
+local function paths_of(made)
+  local paths = {}
+  local function policies(list, path)
+    for i, entry in ipairs(list or {}) do paths[entry] = { path, "policies", i } end
+  end
+  policies(made.policies, {})
+  for i, site in ipairs(made.sites) do
+    paths[site] = { {}, "sites", i }
+    policies(site.policies, paths[site])
+    for j, route in ipairs(site.routes) do
+      paths[route] = { paths[site], "routes", j }
+      policies(route.policies, paths[route])
+    end
+  end
+  return paths
+end
+
+---Joins { parent, key, index } links to one path.
+local function flat(link, out)
+  if #link == 0 then return out end
+  flat(link[1], out)
+  out[#out + 1], out[#out + 2] = link[2], link[3]
+  return out
+end
+
+local function place_of_function(entry)
+  local info = entry.fn and debug.getinfo(entry.fn, "S")
+  if info and info.source:sub(1, 1) == "@" then return info.source:sub(2) .. ":" .. info.linedefined end
+end
+
+---Gives a plan its `where`, also as a field of its sites, routes and policies; nothing is computed
+---until somebody asks.
+local function add_where(made, file, line_of)
+  local paths
+  function made.where(thing)
+    paths = paths or paths_of(made)
+    local path = type(thing) == "table" and (paths[thing] and flat(paths[thing], {}) or thing)
+    if not path then return nil end
+    local line = line_of(path)
+    return (file or "configuration") .. (line and ":" .. line or "")
+  end
+  local lazy = { __index = function(thing, key)
+    if key == "where" then return place_of_function(thing) or made.where(thing) end
+  end }
+  local function mark(list)
+    for _, entry in ipairs(list or {}) do setmetatable(entry, lazy) end
+  end
+  mark(made.policies)
+  mark(made.sites)
+  for _, site in ipairs(made.sites) do
+    mark(site.policies)
+    mark(site.routes)
+    for _, route in ipairs(site.routes) do mark(route.policies) end
+  end
+end
+
+---Checks a table against a schema.
+---@param schema moongate.config.node
+---@param given table
+---@param origin { file: string?, source: string?, folder: string? }
+---@return moongate.plan?
+---@return moongate.config.error[]?
+function loading.check(schema, given, origin)
+  local path = origin.file and files.absolute(origin.file, files.here())
+  local folder = origin.folder and files.absolute(origin.folder, files.here())
+    or path and files.folder(path) or files.here()
+  local at = checker.place(folder)
+  local line_of = lazy_map(origin.source)
+  local made = checker.compile(schema)(given, at)
+  if made then plan.finish(made, at, given) end
+  if #at.errors > 0 then return nil, with_lines(at.errors, origin.file, line_of) end
+  made.name, made.file, made.folder = origin.file or "configuration", path, folder
+  add_where(made, origin.file, line_of)
+  return made
+end
+
+---The folders that the text names as script_path; they are searched while the file itself still runs.
+local function script_folders(source, folder)
+  local found = {}
+  local list = source:match("script_path%s*=%s*(%b{})")
+  for _, name in (list or ""):gmatch("([\"'])(.-)%1") do found[#found + 1] = files.absolute(name, folder) end
+  return found
+end
+
+local function search_path(source, folder)
+  local folders = script_folders(source, folder)
+  folders[#folders + 1] = folder
+  local parts = {}
+  for _, name in ipairs(folders) do
+    parts[#parts + 1] = name .. "/?.lua"
+    parts[#parts + 1] = name .. "/?/init.lua"
+  end
+  parts[#parts + 1] = package.path
+  return table.concat(parts, ";")
+end
+
+---The line of the configuration that led to an error, and the error without the place that Lua put in front.
+local function locate(chunk_name, message)
+  local line, text = nil, type(message) == "string" and message or ("error: " .. tostring(message))
+  for level = 2, 200 do
+    local info = debug.getinfo(level, "Sl")
+    if not info then break end
+    if info.source == chunk_name and info.currentline > 0 then
+      line = info.currentline
+      local front = ("%s:%d: "):format(info.short_src, line)
+      if text:sub(1, #front) == front then text = text:sub(#front + 1) end
+      break
+    end
+  end
+  return { line = line, text = text }
+end
+
+local function run(chunk, chunk_name)
+  return xpcall(chunk, function(message) return locate(chunk_name, message) end)
+end
+
+---Compiles the text; a mistake becomes its line and what the compiler says.
+local function compile(source, path)
+  -- A first line that begins with "#" is for the shell.
+  source = source:gsub("^#", "--#", 1)
+  -- "t": text only; bytecode is not checked and could do anything to the process.
+  local chunk = load(source, "@" .. path, "t")
+  if chunk then return chunk end
+  -- Again under a short name, since long ones are cut in the message.
+  local _, message = load(source, "=c", "t")
+  local line, text = message:match("^c:(%d+): (.*)$")
+  return nil, tonumber(line), text or message
+end
+
+local function read_file(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, (message:gsub("^.*: ", "")) end
+  local source = file:read("*a")
+  file:close()
+  if not source then return nil, "cannot be read as a file" end
+  return source
+end
+
+---Runs the file with its folders on the search path.
+local function run_in_folder(chunk, path, source, folder)
+  local before = package.path
+  package.path = search_path(source, folder)
+  local ok, result = run(chunk, "@" .. path)
+  package.path = before
+  return ok, result
+end
+
+---Reads and checks a file.
+---@param schema moongate.config.node
+---@param path string
+---@return moongate.plan?
+---@return moongate.config.error[]?
+function loading.load(schema, path)
+  local source, problem = read_file(path)
+  if not source then return nil, { error_at(path, nil, "", problem) } end
+  local chunk, line, text = compile(source, path)
+  if not chunk then return nil, { error_at(path, line, "", text) } end
+  local folder = files.folder(files.absolute(path, files.here()))
+  local ok, result = run_in_folder(chunk, path, source, folder)
+  if not ok then return nil, { error_at(path, result.line, "", result.text) } end
+  if type(result) ~= "table" then
+    local found = type(result) == "nil" and "nothing" or "a " .. type(result)
+    return nil, { error_at(path, nil, "", ("must return one table, not %s"):format(found)) }
+  end
+  return loading.check(schema, result, { file = path, source = source, folder = folder })
+end
+
+return loading

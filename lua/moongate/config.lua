@@ -185,7 +185,7 @@ local retry = record {
 local failover = record {
   class = "failover", title = "upstreams.<name>.failover",
   rows = {
-    { "fails", whole(1, 1000), 3, "Failures in a row after which a server is left out." },
+    { "fails", whole(0, 1000), 3, "Failures in a row after which a server is left out; 0: never." },
     { "within", duration(), "10s", "The failures count when they happen within so long." },
     { "pause", duration(), "10s", "How long it is left out." },
   },
@@ -292,7 +292,7 @@ local site = record {
 ---The schema's root.
 ---@type moongate.config.node
 config.schema = record {
-  class = "root", title = "",
+  class = "root", luals = "moongate.config", title = "",
   rows = {
     { "workers", kinds.by_type {
       what = '"auto" or a whole number from 1 to 256', brief = "`\"auto\"` or integer", luals = '"auto"|integer',

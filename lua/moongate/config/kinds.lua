@@ -188,14 +188,15 @@ function kinds.map(of, options)
 end
 
 ---A table with known keys. Rows are { name, node, default, sentence, required = }; `refused` maps keys
----that are not for here to the sentence that says so; `finish(out, at, given)` checks what keys mean together.
----@param node table class, title, rows, refused, finish
+---that are not for here to the sentence that says so; `finish(out, at, given, meant)` checks what keys mean
+---together and returns what goes into the plan; `positional` is the one index that `finish` reads itself.
+---@param node table class, title, rows, refused, finish, positional
 ---@return moongate.config.node
 function kinds.record(node)
   node.kind = "record"
   node.what = node.what or "a table"
   node.brief = node.brief or "table"
-  node.luals = "moongate.config." .. node.class
+  node.luals = node.luals or "moongate.config." .. node.class
   return node
 end
 

@@ -33,6 +33,15 @@ local function node_at(line)
   return { line = line, count = 0 }
 end
 
+---Notes a place that makes elements whose keys are not known.
+local function put_any(node, kid)
+  if node.any == nil then
+    node.any = kid
+  else
+    node.any = false
+  end
+end
+
 ---Whether the token at i is this sign.
 function reader:is(i, sign)
   return self.t.kind[i] == "sign" and self.t.text[i] == sign
@@ -139,7 +148,7 @@ function reader:constructor(i, line)
     -- An operator behind the value makes another value of it.
     if last ~= behind and not self:is(behind, ")") then kid.alias = nil end
     if computed then
-      self:put_any(node, kid)
+      put_any(node, kid)
     elseif key ~= nil then
       node.kids[key] = kid
     else
@@ -150,15 +159,6 @@ function reader:constructor(i, line)
     if self:is(i, ",") or self:is(i, ";") then i = i + 1 end
   end
   return node, i + 1
-end
-
----Notes a place that makes elements whose keys are not known.
-function reader:put_any(node, kid)
-  if node.any == nil then
-    node.any = kid
-  else
-    node.any = false
-  end
 end
 
 ---The node that a variable's keys lead to; makes what is missing.
@@ -188,7 +188,7 @@ function reader:append(keys, kid, depth)
     node.count = node.count + 1
     node.kids[node.count] = kid
   else
-    self:put_any(node, kid)
+    put_any(node, kid)
   end
 end
 

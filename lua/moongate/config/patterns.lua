@@ -11,6 +11,9 @@ local patterns = {}
 ---@field rest boolean whether it ends in "/*"
 ---@field shape string the pattern with every parameter's name taken out: equal shapes match the same paths
 
+---More parameters than the router keeps of one request.
+local MOST_PARAMS = 16
+
 local function check_segment(segment, pattern)
   local name = segment:match("^:(.*)$")
   if name then
@@ -24,6 +27,12 @@ local function check_segment(segment, pattern)
   elseif segment == "." or segment == ".." then
     return ("\"%s\" segments are resolved before a route is chosen, so this would never match"):format(segment)
   end
+end
+
+local function count_of(set)
+  local count = 0
+  for _ in pairs(set) do count = count + 1 end
+  return count
 end
 
 local function check_text(text)
@@ -51,6 +60,9 @@ function patterns.read(text)
     for segment in body:gmatch("[^/]+") do
       problem = check_segment(segment, pattern)
       if problem then return nil, problem end
+    end
+    if count_of(pattern.params) > MOST_PARAMS then
+      return nil, ("it has more than %d parameters"):format(MOST_PARAMS)
     end
   end
   pattern.shape = next(pattern.params) and text:gsub("/:[%a_][%w_]*", "/:") or text

@@ -11,7 +11,7 @@ local phases = {}
 ---In the order of a request's life.
 ---@type moongate.config.phase[]
 phases.now = {
-  { name = "setup", luals = "fun(self: table)", doc = "the generation is being built (no I/O)" },
+  { name = "setup", luals = "fun(self: table)", doc = "the generation is being built; no I/O" },
   { name = "start", luals = "fun(self: table)", doc = "a worker has taken the generation into service" },
   { name = "stop", luals = "fun(self: table)", doc = "the generation is let go" },
   { name = "rewrite", luals = "fun(self: table, req: moongate.request): moongate.answer?",
@@ -19,11 +19,11 @@ phases.now = {
   { name = "access", luals = "fun(self: table, req: moongate.request): moongate.answer?",
     doc = "the route is chosen, nothing was sent to the origin" },
   { name = "response", luals = "fun(self: table, req: moongate.request, res: moongate.response): moongate.answer?",
-    doc = "the head as it will be sent to the client" },
+    doc = "the answer's head is about to be sent to the client" },
   { name = "failed", luals = "fun(self: table, req: moongate.request, failure: table): moongate.answer?",
     doc = "the proxy itself is about to answer an error" },
   { name = "log", luals = "fun(self: table, req: moongate.request, res: moongate.response)",
-    doc = "after the last byte" },
+    doc = "the last byte was sent, or the exchange failed" },
 }
 
 ---Phases that the design names and this version does not run.

@@ -6,11 +6,15 @@
  *      series "upstream/app"      [ worker 0 | worker 1 | … ]     the bus; readers sum the rows
  *
  * The region is mapped before the workers are forked, with room for a fixed number of series; untouched
- * room costs no memory. Finding or making a series takes a robust lock and happens when a generation is
- * built, never on a request. When the room is used up, further names share the series "other".
+ * room costs no memory. Rows begin on cache lines of their own. Finding a series takes no lock, making one
+ * a robust lock; both happen when a generation is built, never on a request. When the room is used up,
+ * further names share the series "other" of their kind. A series is never removed.
  *
- * Histograms are logarithmic: 4 buckets per doubling from 1 us to 2^26 us (67 s), so that a quantile is
- * within 19 % of the truth at 104 buckets.
+ * Histograms are logarithmic: 4 buckets per doubling from 1 us to 2^27 us (134 s), so that a quantile is
+ * within 19 % of the truth.
+ *
+ * Ownership: an mg_stats belongs to the process that opened it and to those forked from it; a copy per
+ * process lives as long as the process or until mg_stats_close. Not for two threads of one process.
  */
 #ifndef MG_SHM_STATS_H
 #define MG_SHM_STATS_H
@@ -18,7 +22,12 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { MG_STATS_WORKERS = 64, MG_STATS_SERIES = 32768, MG_STATS_NAME = 112, MG_STATS_BUCKETS = 108 };
+enum {
+    MG_STATS_WORKERS = 64,
+    MG_STATS_SERIES = 32768,
+    MG_STATS_NAME = 112, /* bytes; longer names are cut and end in their hash */
+    MG_STATS_BUCKETS = 108
+};
 
 typedef enum {
     MG_STATS_WORKER, MG_STATS_ROUTE, MG_STATS_UPSTREAM, MG_STATS_PEER
@@ -42,18 +51,18 @@ typedef struct {
 
 typedef struct mg_stats mg_stats;
 
-mg_stats *mg_stats_open(int workers, mg_err *err); /* maps the region; by the master before it forks */
+mg_stats *mg_stats_open(int workers, mg_err *err); /* 1 to MG_STATS_WORKERS; by the master before it forks */
 void mg_stats_close(mg_stats *s);
 int mg_stats_workers(const mg_stats *s);
 /* The row of this series for that worker; never NULL; good until mg_stats_close. */
 mg_stats_row *mg_stats_row_of(mg_stats *s, mg_stats_kind kind, mg_str name, int worker);
 void mg_stats_worker_died(mg_stats *s, int worker); /* its gauges go back to zero */
 
-unsigned mg_stats_bucket(int64_t us);                    /* index */
-uint64_t mg_stats_bucket_top(unsigned bucket);           /* upper bound in us */
+unsigned mg_stats_bucket(int64_t us);                    /* index; the last bucket holds all that is later, too */
+uint64_t mg_stats_bucket_top(unsigned bucket);           /* the largest us in it (of the last: as if it ended at 2^27) */
 static inline void mg_stats_time(mg_stats_row *r, int64_t us)
 {
-    r->us_sum += (uint64_t)us;
+    r->us_sum += us > 0 ? (uint64_t)us : 0;
     r->bucket[mg_stats_bucket(us)]++;
 }
 
@@ -63,7 +72,7 @@ typedef struct {
     mg_str name;       /* in shared memory */
     mg_stats_row sum;
 } mg_stats_view;
-bool mg_stats_next(const mg_stats *s, int *at, mg_stats_view *out); /* *at from 0; false at the end */
+bool mg_stats_next(const mg_stats *s, int *at, mg_stats_view *out); /* *at from 0; false at the end; one reader at a time */
 void mg_stats_worker_row(const mg_stats *s, const mg_stats_view *v, int worker, mg_stats_row *out);
 uint64_t mg_stats_quantile(const mg_stats_row *r, double q); /* us; 0 when empty */
 

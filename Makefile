@@ -69,11 +69,12 @@ FUZZERS   := $(foreach f,$(FLOORS),$(patsubst core/%_fuzz.c,fuzz/%,$(sort $(wild
 # GENERATED; one of them is the list of functions that Lua may find in the program.
 GENERATED :=
 EXPORTS   := $(GEN)/script_exports.list
+EXPORT    := -Wl,--dynamic-list=$(EXPORTS)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all build run deps test check lint floors unit unit-programs spec t asan tsan valgrind cov bench \
+.PHONY: all build run deps test check lint floors objects unit unit-programs spec t asan tsan valgrind cov bench \
         bench-peers soak fuzz $(FUZZERS) format tidy install uninstall dist clean help FORCE
 
 # ---------------------------------------------------------------- building
@@ -107,7 +108,7 @@ $(BUILD)/core/cli/%.o: ONLY_HERE = -DMG_COMMIT='"$(COMMIT)"' -DMG_PROFILE='"$(PR
 $(filter $(BUILD)/core/cli/%,$(OBJECTS)): $(BUILD)/commit
 
 $(BINARY): $(OBJECTS) $(GENERATED)
-	@$(CC) $(LINK_FLAGS) $(OBJECTS) $(if $(filter $(EXPORTS),$(GENERATED)),-Wl,--dynamic-list=$(EXPORTS)) -o $@ $(PKG_LIBS)
+	@$(CC) $(LINK_FLAGS) $(OBJECTS) $(if $(filter $(EXPORTS),$(GENERATED)),$(EXPORT)) -o $@ $(PKG_LIBS)
 	@echo "built $@"
 
 # A C unit test links its own floor and those below, nothing above: the third proof of the floors.
@@ -117,6 +118,7 @@ $(1:%.c=$(BUILD)/%): $(1:%.c=$(BUILD)/%.o) $(foreach f,$(call upto,$(call floor_
 endef
 $(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
 unit-programs: $(TEST_BINS)
+objects: $(OBJECTS)
 
 -include $(OBJECTS:.o=.d) $(TESTS:%.c=$(BUILD)/%.d)
 

@@ -9,6 +9,9 @@
  * field is marked and skipped. `seen` has a bit per known id that may be present, so that asking for
  * an absent known field costs one test.
  *
+ * A caller that changes a slice of a field itself owes it bytes that live as long as the array, and nothing
+ * else: whoever prints fields checks MG_FIELD_AS_READ against the slices before trusting it.
+ *
  * Ownership: the array lies in the arena given to mg_fields_init. Limits: the count given there;
  * mg_fields_add past it answers MG_LIMIT.
  */
@@ -17,7 +20,8 @@
 
 #include "base/arena.h"
 
-/* Known names, lower case. X(id, "name") — at most 64, sorted by id; codec/fields.c builds the table. */
+/* Known names, lower case. X(id, "name") — at most 63 (a bit of `seen` each and one
+ * for the others), at most 24 bytes long, sorted; codec/fields.c builds the table. */
 #define MG_FIELD_NAMES(X) \
     X(ACCEPT, "accept") \
     X(ACCEPT_ENCODING, "accept-encoding") \
@@ -77,16 +81,20 @@ typedef enum {
 #define MG_FIELD_ENUM(id, name) MG_FIELD_##id,
     MG_FIELD_NAMES(MG_FIELD_ENUM)
 #undef MG_FIELD_ENUM
-    MG_FIELD_KNOWN, /* how many are known */
+        MG_FIELD_KNOWN, /* how many are known */
     MG_FIELD_OTHER = MG_FIELD_KNOWN
 } mg_field_id;
 
-enum { MG_FIELD_GONE = 1 }; /* removed: skip it */
+enum {
+    MG_FIELD_GONE = 1,   /* removed: skip it */
+    MG_FIELD_AS_READ = 2 /* set by the head reader: "name: value CR LF" lies in one piece around the slices */
+};
+enum { MG_FIELDS_FIRST = 16 }; /* room taken at the first field */
 
 typedef struct {
-    mg_str name; /* as it came (letter case kept) */
+    mg_str name;  /* as it came (letter case kept) */
     mg_str value; /* no blanks at the ends */
-    uint8_t id;  /* an mg_field_id */
+    uint8_t id;   /* an mg_field_id */
     uint8_t flags;
 } mg_field;
 
@@ -97,12 +105,23 @@ typedef struct {
     mg_arena *arena;
 } mg_fields;
 
-mg_field_id mg_field_id_of(mg_str name);  /* any letter case; MG_FIELD_OTHER when not known */
-mg_str mg_field_name(mg_field_id id);     /* lower case, static */
+mg_field_id mg_field_id_of(mg_str name); /* any letter case; MG_FIELD_OTHER when not known */
+mg_str mg_field_name(mg_field_id id);    /* lower case, static */
 
 void mg_fields_init(mg_fields *f, mg_arena *arena, uint32_t most); /* takes no memory yet */
+mg_rc mg_fields_grow(mg_fields *f) MG_MUST_CHECK;                  /* room for one more at least */
 /* Append; the slices are kept as they are. MG_LIMIT: `most` reached or the arena is at its cap. */
-mg_rc mg_fields_add(mg_fields *f, mg_field_id id, mg_str name, mg_str value) MG_MUST_CHECK;
+MG_MUST_CHECK static inline mg_rc mg_fields_add(mg_fields *f, mg_field_id id, mg_str name, mg_str value)
+{
+    if (MG_UNLIKELY(f->count == f->room)) {
+        mg_rc rc = mg_fields_grow(f);
+        if (rc != MG_OK)
+            return rc;
+    }
+    f->at[f->count++] = (mg_field){.name = name, .value = value, .id = (uint8_t)id};
+    f->seen |= (uint64_t)1 << id;
+    return MG_OK;
+}
 /* The first field of that name at or after index `from` that is not gone; NULL when none. */
 mg_field *mg_fields_find_slow(const mg_fields *f, mg_field_id id, uint32_t from);
 static inline mg_field *mg_fields_find(const mg_fields *f, mg_field_id known)

@@ -117,11 +117,11 @@ local function list_length(value)
 end
 
 function makers.list(node)
-  local check, of = checker.compile(node.of), node.of
+  local check = checker.compile(node.of)
   return function(value, at)
     if type(value) ~= "table" then
       local remedy = type(value) == "string" and ("write { %s }"):format(spelling.show(value)) or nil
-      at:refuse(("a list of %s"):format(node.items or of.brief:gsub("`", "")), value, remedy)
+      at:refuse(node.what, value, remedy)
       return nil
     end
     local length, out, seen = list_length(value), {}, {}

@@ -162,6 +162,14 @@ function kinds.or_false(node)
   }
 end
 
+---The type's name for several of it.
+local function plural(node)
+  local brief = node.brief
+  if node.many or not brief:match("^%a+$") then return node.many or brief end
+  if brief:match("y$") then return brief:sub(1, -2) .. "ies" end
+  return brief .. (brief:match("s$") and "es" or "s")
+end
+
 ---A list of values of one kind.
 ---@param of moongate.config.node
 ---@param options { min: integer?, empty: string?, unique: boolean? }? `empty`: what to say when there are too few
@@ -170,7 +178,7 @@ function kinds.list(of, options)
   options = options or {}
   return {
     kind = "list", of = of, min = options.min or 0, empty = options.empty, unique = options.unique,
-    what = "a list", brief = "list of " .. of.brief, relative = of.relative,
+    what = "a list of " .. plural(of):gsub("`", ""), brief = "list of " .. plural(of), relative = of.relative,
     luals = (of.luals:find("[|(]") and "(" .. of.luals .. ")" or of.luals) .. "[]",
   }
 end

@@ -3,6 +3,7 @@ local checker = require "moongate.config.checker"
 local files = require "moongate.config.files"
 local lines = require "moongate.config.lines"
 local plan = require "moongate.config.plan"
+local spelling = require "moongate.config.spelling"
 
 local loading = {}
 
@@ -19,12 +20,10 @@ local loading = {}
 function loading.show_path(path)
   local parts = {}
   for i, key in ipairs(path) do
-    if type(key) == "number" then
-      parts[i] = ("[%.14g]"):format(key)
-    elseif type(key) == "string" and key:match("^[%a_][%w_]*$") then
+    if type(key) == "string" and key:match("^[%a_][%w_]*$") then
       parts[i] = (i > 1 and "." or "") .. key
     else
-      parts[i] = ("[%q]"):format(tostring(key))
+      parts[i] = "[" .. spelling.show(key) .. "]"
     end
   end
   return table.concat(parts)

@@ -45,7 +45,7 @@ end
 local function write_phases(out)
   out[#out + 1] = ""
   out[#out + 1] = "---@class moongate.config.phases"
-  out[#out + 1] = '---@field on_error? "closed"|"open" What an error in a hook does: ends the request, or lets it go on.'
+  out[#out + 1] = '---@field on_error? "closed"|"open" What an error does: ends the request, or lets it go on.'
   for _, phase in ipairs(phases.now) do
     out[#out + 1] = ("---@field %s? %s Runs when %s."):format(phase.name, phase.luals, phase.doc)
   end

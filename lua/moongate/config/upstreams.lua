@@ -47,6 +47,7 @@ local described_server = kinds.by_type {
 ---One server. An object that prints itself as an address counts as text.
 upstreams.server = kinds.scalar {
   what = described_server.what, brief = "address or `{ address, weight =, backup = }`",
+  many = "addresses or `{ address, weight =, backup = }`",
   luals = described_server.luals,
   relative = true, record = server_rows,
   read = function(value, at)

@@ -173,7 +173,7 @@
 ---@field body? moongate.size Bytes of a request's body; more are answered 413.
 
 ---@class moongate.config.phases
----@field on_error? "closed"|"open" What an error in a hook does: ends the request, or lets it go on.
+---@field on_error? "closed"|"open" What an error does: ends the request, or lets it go on.
 ---@field setup? fun(self: table) Runs when the generation is being built; no I/O.
 ---@field start? fun(self: table) Runs when a worker has taken the generation into service.
 ---@field stop? fun(self: table) Runs when the generation is let go.

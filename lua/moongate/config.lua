@@ -355,6 +355,9 @@ config.schema = record {
 ---@field file string? its absolute path
 ---@field folder string the folder where its relative paths start
 ---@field upstream_names string[] sorted
+---@field sites table[] each with whole `timeouts` and `limits`; a route also has `action` (the name of the key that
+---answers) and `explicit_timeouts` (what it or its site asks for, before any upstream's), and like a site and a policy
+---entry `where`
 ---@field where fun(thing: any): string? "file:line" of a site, a route, a policy entry or a path of keys
 
 ---Reads and checks a configuration file.

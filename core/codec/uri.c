@@ -103,7 +103,7 @@ static bool is_ipv6(mg_str s)
 {
     char text[INET6_ADDRSTRLEN];
     struct in6_addr address;
-    if (!s.n || s.n >= sizeof text)
+    if (!s.n || s.n >= sizeof text || memchr(s.p, '\0', s.n))
         return false;
     memcpy(text, s.p, s.n);
     text[s.n] = '\0';

@@ -132,10 +132,11 @@ void mg_chain_add_static(mg_chain *c, mg_str s)
         add(c, NULL, (char *)(uintptr_t)s.p, s.n);
 }
 
-/* The last slice ends where its block's filled part ends: what follows may be written there. */
+/* The last slice ends where its block's filled part ends, and nobody else (a connection that reads into
+ * it) holds the block: what follows may be written there. */
 static bool can_extend(const mg_slice *s)
 {
-    return s && s->block && s->p + s->n == s->block->data + s->block->used;
+    return s && s->block && s->block->holds == 1 && s->p + s->n == s->block->data + s->block->used;
 }
 
 char *mg_chain_reserve(mg_chain *c, size_t room)

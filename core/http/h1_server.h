@@ -16,6 +16,7 @@
 
 #include "http/side.h"
 #include "os/addr.h"
+#include "os/loop.h"
 
 typedef struct mg_h1_server mg_h1_server;
 
@@ -32,16 +33,21 @@ typedef struct mg_h1_server_settings {
     /* A head was refused (status, why): make an exchange that answers the error; the connection closes after. */
     void (*on_refused)(mg_side *s, int status, const char *why);
     void (*on_closed)(mg_h1_server *c);  /* about to free itself; may be NULL */
-    /* numbers */
-    uint64_t accepted, closed;
-    uint32_t open, idle;
+    /* kept by the connections */
+    mg_link idle_list, busy_list, ready_list; /* ready: the next head came together with the one before */
+    mg_later later;
+    uint64_t accepted;
+    uint32_t open;
     void *owner;                  /* whose settings these are */
 } mg_h1_server_settings;
+
+void mg_h1_server_settings_init(mg_h1_server_settings *s); /* before the first connection; the rest is filled after */
 
 /* Takes the accepted descriptor over. `owner` travels along for upper floors (the listener). */
 mg_h1_server *mg_h1_server_new(int fd, const mg_addr *peer, mg_h1_server_settings *settings, void *owner);
 void mg_h1_server_close_idle(mg_h1_server_settings *settings); /* all idle connections that use these settings */
-void mg_h1_server_close_all(mg_h1_server_settings *settings);  /* at once, busy ones too */
+/* All that carry no exchange (reading a head, lingering); end the exchanges first: mg_exchange_stop_all. */
+void mg_h1_server_close_all(mg_h1_server_settings *settings);
 
 const mg_request_head *mg_h1_server_request(const mg_side *s);
 mg_request_head *mg_h1_server_request_mut(mg_side *s);

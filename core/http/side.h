@@ -80,8 +80,10 @@ typedef struct {
     /* A descriptor to splice from or to, or -1 when framing or a layer forbids it now. */
     int (*splice_in)(mg_side *s, uint64_t *left);  /* body bytes still to come, none of them in `in` */
     int (*splice_out)(mg_side *s, uint64_t *left); /* body bytes still to go, none of them queued */
-    void (*spliced_in)(mg_side *s, uint64_t n, bool ended); /* n bytes went past; ended: EOF was seen */
-    void (*spliced_out)(mg_side *s, uint64_t n, bool blocked, bool broken);
+    /* While `splicing` is set the connection reads and writes nothing itself: readiness is on_change. */
+    void (*spliced_in)(mg_side *s, uint64_t n, mg_rc rc);  /* n bytes went past; then OK, AGAIN, EOF or GONE */
+    void (*spliced_out)(mg_side *s, uint64_t n, mg_rc rc); /* the same; AGAIN: tell when there is room */
+    void (*pause)(mg_side *s, bool paused);                /* whether arriving bytes are to be told */
 } mg_side_ops;
 
 struct mg_side {
@@ -89,11 +91,13 @@ struct mg_side {
     void (*on_change)(mg_side *s); /* the exchange's */
     void *exchange;
     mg_chain in;
-    uint64_t in_total, out_total; /* body bytes so far */
+    uint64_t in_total, out_total; /* body bytes so far: arrived, handed over */
+    size_t queued;                /* bytes handed over and not written yet (heads and framing included) */
     uint8_t got, sent, broke;     /* mg_got, mg_sent, mg_broke */
     bool will_close;              /* the connection ends after this exchange */
-    uint8_t flags;                /* the connection's own */
     bool half_closed;             /* the other side will send no more on this connection */
+    bool splicing;                /* the exchange moves the bytes from descriptor to descriptor */
+    bool blocked;                 /* what is queued could not be written yet */
     mg_fields *trailers;          /* of the incoming message, in the arena; NULL: none */
     mg_arena *arena;
     const char *why;              /* static sentence when broken */

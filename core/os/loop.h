@@ -27,7 +27,7 @@ enum { MG_READ = 1, MG_WRITE = 2 };
 
 typedef struct mg_io mg_io;
 struct mg_io {
-    uint64_t room[7]; /* an ev_io */
+    uint64_t room[6]; /* an ev_io */
     void (*on_ready)(mg_io *io, int events);
 };
 

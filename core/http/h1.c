@@ -1,0 +1,540 @@
+#include "http/h1.h"
+
+#include "codec/h1_write.h"
+
+enum {
+    BODY_BLOCKS = 8, /* blocks filled by one read of a body */
+    WRITE_IOV = 64,
+    WRITE_TURNS = 8, /* writes in a row before others have their turn */
+    ROOM_LOW = 2048  /* less room than this in a block is not worth a read */
+};
+
+static void on_ready(mg_io *io, int events);
+static void on_late(mg_deadline *d);
+
+void mg_h1_init(mg_h1 *c, const mg_h1_kind *kind, const mg_side_ops *ops, int fd)
+{
+    c->kind = kind;
+    c->side.ops = ops;
+    c->transport = (mg_transport){.fd = fd};
+    mg_io_init(&c->io, on_ready);
+    mg_deadline_init(&c->deadline, on_late);
+    mg_io_start(&c->io, fd, MG_READ);
+}
+
+void mg_h1_fini(mg_h1 *c)
+{
+    mg_deadline_disarm(&c->deadline);
+    mg_io_stop(&c->io);
+    mg_transport_close(&c->transport);
+    mg_block_drop(c->block);
+    mg_block_drop(c->head);
+    c->block = c->head = NULL;
+    mg_chain_fini(&c->side.in);
+    mg_chain_fini(&c->out);
+}
+
+void mg_h1_begin(mg_h1 *c, mg_arena *arena)
+{
+    mg_side *s = &c->side;
+    s->arena = arena;
+    s->got = MG_GOT_NOTHING;
+    s->sent = MG_SENT_NOTHING;
+    s->broke = MG_BROKE_NOT;
+    s->in_total = s->out_total = 0;
+    s->trailers = NULL;
+    s->why = NULL;
+    s->will_close = s->splicing = false;
+    c->in_framing = c->out_framing = MG_H1_NONE;
+    c->in_left = c->out_left = 0;
+    c->reader = (mg_h1_reader){0};
+    c->chunked = (mg_h1_chunked){0};
+}
+
+void mg_h1_rest(mg_h1 *c)
+{
+    mg_chain_fini(&c->side.in);
+    c->side.exchange = NULL;
+    c->side.on_change = NULL;
+    c->side.arena = NULL;
+    c->side.trailers = NULL;
+    mg_block_drop(c->head);
+    c->head = NULL;
+    if (c->block && c->at == c->block->used) {
+        mg_block_drop(c->block);
+        c->block = NULL;
+    }
+}
+
+mg_str mg_h1_unread(const mg_h1 *c)
+{
+    return c->block ? (mg_str){c->block->data + c->at, c->block->used - c->at} : MG_STR_NONE;
+}
+
+void mg_h1_ate(mg_h1 *c, size_t n)
+{
+    c->at += (uint32_t)n;
+    MG_BUG_UNLESS(c->at <= c->block->used);
+}
+
+void mg_h1_ate_head(mg_h1 *c, size_t n)
+{
+    mg_block_drop(c->head);
+    c->head = mg_block_hold(c->block);
+    mg_h1_ate(c, n);
+}
+
+void mg_h1_break_in(mg_h1 *c, mg_broke how, const char *why)
+{
+    if (c->side.got == MG_GOT_ALL || c->side.got == MG_GOT_BROKEN)
+        return;
+    c->side.got = MG_GOT_BROKEN;
+    c->side.broke = (uint8_t)how;
+    c->side.why = why;
+    c->side.will_close = true;
+}
+
+void mg_h1_break_out(mg_h1 *c, mg_broke how)
+{
+    mg_chain_fini(&c->out);
+    c->side.queued = 0;
+    c->side.blocked = false;
+    c->side.will_close = true;
+    c->side.sent = MG_SENT_BROKEN;
+    if (c->side.broke == MG_BROKE_NOT)
+        c->side.broke = (uint8_t)how;
+}
+
+/* ---- waiting ---- */
+
+void mg_h1_listen(mg_h1 *c)
+{
+    int want = (c->paused || c->eof ? 0 : MG_READ) | (c->side.blocked ? MG_WRITE : 0);
+    if (want != mg_io_events(&c->io))
+        mg_io_start(&c->io, c->transport.fd, want);
+}
+
+static void on_ready(mg_io *io, int events)
+{
+    mg_h1 *c = MG_OWNER(io, mg_h1, io);
+    if (events & MG_WRITE) {
+        if (c->side.splicing) {
+            c->side.blocked = false;
+            mg_h1_listen(c);
+        } else {
+            (void)mg_h1_write_out(c);
+        }
+    }
+    c->kind->advance(c);
+}
+
+static void on_late(mg_deadline *d)
+{
+    mg_h1 *c = MG_OWNER(d, mg_h1, deadline);
+    c->kind->late(c);
+}
+
+/* ---- reading ---- */
+
+/* A block with room to go on reading a head: the unread part moves when its block is full. */
+static bool make_room(mg_h1 *c, uint32_t head_most)
+{
+    if (!c->block) {
+        c->block = mg_block_new(0);
+        c->at = 0;
+        return true;
+    }
+    if (mg_block_room(c->block) > 0 && (c->at == c->block->used || mg_block_room(c->block) >= ROOM_LOW))
+        return true;
+    size_t unread = c->block->used - c->at;
+    if (unread >= (size_t)head_most + MG_H1_CHUNK_LINE)
+        return false;
+    mg_block *b = mg_block_new(unread < ROOM_LOW ? 0 : (size_t)head_most + MG_BLOCK_SIZE);
+    memcpy(b->data, c->block->data + c->at, unread);
+    b->used = (uint32_t)unread;
+    mg_block_drop(c->block);
+    c->block = b;
+    c->at = 0;
+    return true;
+}
+
+static bool ended_reading(mg_h1 *c, mg_rc rc)
+{
+    if (rc == MG_AGAIN)
+        return false;
+    c->eof = true;
+    c->side.half_closed = true;
+    c->side.will_close = true;
+    if (rc == MG_EOF) {
+        if (c->side.got == MG_GOT_HEAD && (c->in_framing == MG_H1_UNTIL_CLOSE || c->in_framing == MG_H1_RAW))
+            c->side.got = MG_GOT_ALL;
+        else
+            mg_h1_break_in(c, MG_BROKE_CLOSED, "the connection ended before the message did");
+    } else {
+        mg_h1_break_in(c, MG_BROKE_RESET, "the connection was reset");
+        mg_h1_break_out(c, MG_BROKE_RESET);
+    }
+    mg_h1_listen(c);
+    return true;
+}
+
+/* A long body whose end is far: read into several blocks at once, never past its end. */
+static bool receive_body(mg_h1 *c)
+{
+    struct iovec iov[BODY_BLOCKS];
+    mg_block *blocks[BODY_BLOCKS];
+    uint64_t left = c->in_framing == MG_H1_LENGTH ? c->in_left : UINT64_MAX;
+    size_t want = c->side.in.n < c->buffer ? c->buffer - c->side.in.n : 1;
+    int count = 0;
+    for (size_t sum = 0; count < BODY_BLOCKS && sum < left && sum < want; count++) {
+        blocks[count] = mg_block_new(0);
+        size_t room = (size_t)MG_MIN((uint64_t)blocks[count]->size, left - sum);
+        iov[count] = (struct iovec){blocks[count]->data, room};
+        sum += room;
+    }
+    size_t n;
+    mg_rc rc = mg_transport_read(&c->transport, iov, count, &n);
+    size_t rest = rc == MG_OK ? n : 0;
+    for (int i = 0; i < count; i++) {
+        size_t part = MG_MIN(rest, iov[i].iov_len);
+        blocks[i]->used = (uint32_t)part;
+        mg_chain_add_block(&c->side.in, blocks[i], blocks[i]->data, part);
+        mg_block_drop(blocks[i]);
+        rest -= part;
+    }
+    if (rc != MG_OK)
+        return ended_reading(c, rc);
+    c->side.in_total += n;
+    if (c->in_framing == MG_H1_LENGTH && (c->in_left -= n) == 0)
+        c->side.got = MG_GOT_ALL;
+    return true;
+}
+
+bool mg_h1_receive(mg_h1 *c, uint32_t head_most)
+{
+    if (c->paused || c->eof || c->side.splicing)
+        return c->side.splicing;
+    bool in_body = c->side.got == MG_GOT_HEAD;
+    if (in_body && c->side.in.n >= c->buffer) {
+        c->paused = true;
+        mg_h1_listen(c);
+        return false;
+    }
+    bool plain_body = c->in_framing == MG_H1_LENGTH || c->in_framing == MG_H1_UNTIL_CLOSE || c->in_framing == MG_H1_RAW;
+    if (in_body && plain_body && (!c->block || c->at == c->block->used))
+        return receive_body(c);
+    if (!make_room(c, head_most)) {
+        c->paused = true; /* pipelined bytes wait until the exchange before them is over */
+        mg_h1_listen(c);
+        return false;
+    }
+    struct iovec iov = {c->block->data + c->block->used, mg_block_room(c->block)};
+    size_t n;
+    mg_rc rc = mg_transport_read(&c->transport, &iov, 1, &n);
+    if (rc != MG_OK)
+        return ended_reading(c, rc);
+    c->block->used += (uint32_t)n;
+    return true;
+}
+
+static void decode_plain(mg_h1 *c)
+{
+    mg_str unread = mg_h1_unread(c);
+    size_t n = c->in_framing == MG_H1_LENGTH ? (size_t)MG_MIN((uint64_t)unread.n, c->in_left) : unread.n;
+    if (n) {
+        mg_chain_add_block(&c->side.in, c->block, c->block->data + c->at, n);
+        mg_h1_ate(c, n);
+        c->side.in_total += n;
+    }
+    if (c->in_framing == MG_H1_LENGTH && (c->in_left -= n) == 0)
+        c->side.got = MG_GOT_ALL;
+}
+
+static void decode_trailers(mg_h1 *c, const mg_h1_limits *limits)
+{
+    mg_str unread = mg_h1_unread(c);
+    size_t size;
+    const char *why;
+    mg_fields *fields = c->side.trailers ? c->side.trailers : mg_arena_try(c->side.arena, sizeof *fields);
+    if (!fields) {
+        mg_h1_break_in(c, MG_BROKE_LIMIT, "no memory for trailers");
+        return;
+    }
+    c->side.trailers = fields;
+    mg_rc rc = mg_h1_read_trailers(&c->reader, limits, unread.p, unread.n, c->side.arena, fields, &size, &why);
+    if (rc == MG_OK) {
+        mg_h1_ate(c, size);
+        c->side.got = MG_GOT_ALL;
+        if (fields->count) /* their slices lie in the block: a copy outlives it */
+            for (uint32_t i = 0; i < fields->count; i++) {
+                fields->at[i].name = mg_arena_copy(c->side.arena, fields->at[i].name);
+                fields->at[i].value = mg_arena_copy(c->side.arena, fields->at[i].value);
+            }
+        else
+            c->side.trailers = NULL;
+    } else if (rc < 0) {
+        c->side.trailers = NULL;
+        mg_h1_break_in(c, rc == MG_LIMIT ? MG_BROKE_LIMIT : MG_BROKE_SYNTAX, why);
+    }
+}
+
+static void decode_chunked(mg_h1 *c, const mg_h1_limits *limits)
+{
+    while (c->side.got == MG_GOT_HEAD && c->in_framing == MG_H1_CHUNKED) {
+        mg_str unread = mg_h1_unread(c), data;
+        size_t used;
+        const char *why;
+        if (!unread.n)
+            return;
+        mg_rc rc = mg_h1_chunked_step(&c->chunked, unread.p, unread.n, &used, &data, &why);
+        if (rc < 0) {
+            mg_h1_break_in(c, MG_BROKE_SYNTAX, why);
+            return;
+        }
+        if (data.n) {
+            mg_chain_add_block(&c->side.in, c->block, (char *)(uintptr_t)data.p, data.n);
+            c->side.in_total += data.n;
+        }
+        mg_h1_ate(c, used);
+        if (rc == MG_AGAIN)
+            return;
+        if (rc == MG_EOF) {
+            c->in_framing = MG_H1_TRAILERS;
+            c->reader = (mg_h1_reader){0};
+        }
+    }
+    if (c->side.got == MG_GOT_HEAD && c->in_framing == MG_H1_TRAILERS)
+        decode_trailers(c, limits);
+}
+
+void mg_h1_decode(mg_h1 *c, const mg_h1_limits *limits)
+{
+    if (c->side.got != MG_GOT_HEAD)
+        return;
+    switch ((mg_h1_framing)c->in_framing) {
+    case MG_H1_NONE:
+        c->side.got = MG_GOT_ALL;
+        break;
+    case MG_H1_CHUNKED:
+    case MG_H1_TRAILERS:
+        decode_chunked(c, limits);
+        break;
+    case MG_H1_LENGTH:
+    case MG_H1_UNTIL_CLOSE:
+    case MG_H1_RAW:
+        decode_plain(c);
+        break;
+    }
+    if (c->block && c->at == c->block->used && (c->block->holds > 1 || c->side.got != MG_GOT_HEAD)) {
+        mg_block_drop(c->block);
+        c->block = NULL;
+    }
+    if (c->eof && c->side.got == MG_GOT_HEAD) {
+        if (c->in_framing == MG_H1_UNTIL_CLOSE || c->in_framing == MG_H1_RAW)
+            c->side.got = MG_GOT_ALL;
+        else
+            mg_h1_break_in(c, MG_BROKE_CLOSED, "the connection ended before the message did");
+    }
+}
+
+/* ---- writing ---- */
+
+bool mg_h1_write_out(mg_h1 *c)
+{
+    for (int turn = 0; c->out.n && turn < WRITE_TURNS; turn++) {
+        struct iovec iov[WRITE_IOV];
+        size_t n;
+        mg_rc rc = mg_transport_write(&c->transport, iov, mg_chain_iov(&c->out, iov, WRITE_IOV), &n);
+        if (rc == MG_AGAIN)
+            break;
+        if (rc != MG_OK) {
+            mg_h1_break_out(c, MG_BROKE_RESET);
+            break;
+        }
+        mg_chain_eat(&c->out, n);
+        c->written += n;
+    }
+    c->side.queued = c->out.n;
+    if (!c->out.n) {
+        if (c->side.blocked) {
+            c->side.blocked = false;
+            mg_deadline_disarm(&c->deadline);
+            mg_h1_listen(c);
+        }
+        return true;
+    }
+    /* The deadline runs in windows: in each, at least min_rate bytes a second must get through. */
+    uint64_t owed = (uint64_t)c->min_rate * (uint64_t)c->write_ms / 1000;
+    if (!c->side.blocked || c->written - c->write_mark > owed) {
+        c->write_mark = c->written;
+        mg_deadline_arm(&c->deadline, c->write_ms);
+    }
+    c->side.blocked = true;
+    mg_h1_listen(c);
+    return false;
+}
+
+void mg_h1_side_body(mg_side *s, mg_chain *from, size_t n)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    if (s->sent == MG_SENT_BROKEN) {
+        mg_chain_eat(from, n);
+        return;
+    }
+    MG_BUG_UNLESS(s->sent == MG_SENT_HEAD);
+    if (!n)
+        return;
+    s->out_total += n;
+    switch ((mg_h1_framing)c->out_framing) {
+    case MG_H1_NONE: /* an answer to HEAD and its like: the body stays here */
+        mg_chain_eat(from, n);
+        return;
+    case MG_H1_LENGTH:
+        if (n > c->out_left) { /* more than was told: never on the wire */
+            mg_chain_eat(from, n);
+            mg_h1_break_out(c, MG_BROKE_LIMIT);
+            return;
+        }
+        c->out_left -= n;
+        mg_chain_move_some(&c->out, from, n);
+        break;
+    case MG_H1_CHUNKED: {
+        char *head = mg_chain_reserve(&c->out, 18);
+        mg_chain_wrote(&c->out, mg_h1_chunk_head(n, head));
+        mg_chain_move_some(&c->out, from, n);
+        mg_chain_add_static(&c->out, MG_STR("\r\n"));
+        break;
+    }
+    default:
+        mg_chain_move_some(&c->out, from, n);
+        break;
+    }
+    s->queued = c->out.n;
+}
+
+void mg_h1_side_end(mg_side *s, const mg_fields *trailers)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    if (s->sent == MG_SENT_BROKEN)
+        return;
+    MG_BUG_UNLESS(s->sent == MG_SENT_HEAD);
+    if (c->out_framing == MG_H1_LENGTH && c->out_left) {
+        mg_h1_break_out(c, MG_BROKE_CLOSED);
+        return;
+    }
+    if (c->out_framing == MG_H1_CHUNKED) {
+        size_t room = trailers ? mg_h1_head_room(trailers) : 0;
+        if (!room) {
+            mg_chain_add_static(&c->out, MG_STR("0\r\n\r\n"));
+        } else {
+            char *start = mg_chain_reserve(&c->out, room + 5), *to = start;
+            to = mg_h1_put(to, MG_STR("0\r\n"));
+            to = mg_h1_put_fields(to, trailers);
+            to = mg_h1_put(to, MG_STR("\r\n"));
+            mg_chain_wrote(&c->out, (size_t)(to - start));
+        }
+    }
+    if (c->out_framing == MG_H1_RAW && !c->out.n)
+        mg_transport_end_writing(&c->transport);
+    s->sent = MG_SENT_ALL;
+    s->queued = c->out.n;
+}
+
+void mg_h1_side_flush(mg_side *s)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    if (c->out.n && !s->blocked)
+        (void)mg_h1_write_out(c);
+}
+
+void mg_h1_side_took(mg_side *s)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    if (c->paused && s->in.n < c->buffer) {
+        c->paused = false;
+        mg_h1_listen(c);
+    }
+}
+
+size_t mg_h1_side_room(const mg_side *s)
+{
+    const mg_h1 *c = MG_OWNER((mg_side *)(uintptr_t)s, mg_h1, side);
+    if (s->sent == MG_SENT_BROKEN)
+        return SIZE_MAX;
+    return c->out.n < c->buffer ? c->buffer - c->out.n : 0;
+}
+
+void mg_h1_side_become_tunnel(mg_side *s)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    c->in_framing = c->out_framing = MG_H1_RAW;
+    s->got = MG_GOT_HEAD;
+    s->sent = MG_SENT_HEAD;
+    s->will_close = true;
+    mg_h1_decode(c, NULL);
+    mg_h1_side_took(s);
+}
+
+/* ---- splicing ---- */
+
+int mg_h1_side_splice_in(mg_side *s, uint64_t *left)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    if (!mg_transport_is_plain(&c->transport) || s->got != MG_GOT_HEAD || s->in.n || mg_h1_unread(c).n || c->eof)
+        return -1;
+    if (c->in_framing != MG_H1_LENGTH && c->in_framing != MG_H1_UNTIL_CLOSE && c->in_framing != MG_H1_RAW)
+        return -1;
+    *left = c->in_framing == MG_H1_LENGTH ? c->in_left : UINT64_MAX;
+    return c->transport.fd;
+}
+
+int mg_h1_side_splice_out(mg_side *s, uint64_t *left)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    if (!mg_transport_is_plain(&c->transport) || s->sent != MG_SENT_HEAD || c->out.n)
+        return -1;
+    if (c->out_framing != MG_H1_LENGTH && c->out_framing != MG_H1_UNTIL_CLOSE && c->out_framing != MG_H1_RAW)
+        return -1;
+    *left = c->out_framing == MG_H1_LENGTH ? c->out_left : UINT64_MAX;
+    return c->transport.fd;
+}
+
+void mg_h1_side_spliced_in(mg_side *s, uint64_t n, mg_rc rc)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    s->in_total += n;
+    if (c->in_framing == MG_H1_LENGTH && (c->in_left -= n) == 0)
+        s->got = MG_GOT_ALL;
+    if (rc != MG_OK)
+        (void)ended_reading(c, rc);
+}
+
+void mg_h1_side_spliced_out(mg_side *s, uint64_t n, mg_rc rc)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    s->out_total += n;
+    c->written += n;
+    if (c->out_framing == MG_H1_LENGTH)
+        c->out_left -= n;
+    if (rc == MG_AGAIN) {
+        uint64_t owed = (uint64_t)c->min_rate * (uint64_t)c->write_ms / 1000;
+        if (!mg_deadline_is_armed(&c->deadline) || c->written - c->write_mark > owed) {
+            c->write_mark = c->written;
+            mg_deadline_arm(&c->deadline, c->write_ms);
+        }
+        s->blocked = true;
+        mg_h1_listen(c);
+    } else if (rc != MG_OK) {
+        mg_h1_break_out(c, MG_BROKE_RESET);
+        mg_deadline_disarm(&c->deadline);
+    } else {
+        mg_deadline_disarm(&c->deadline);
+    }
+}
+
+void mg_h1_side_pause(mg_side *s, bool paused)
+{
+    mg_h1 *c = MG_H1_OF_SIDE(s);
+    c->paused = paused;
+    mg_h1_listen(c);
+}

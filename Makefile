@@ -115,7 +115,7 @@ $(BINARY): $(OBJECTS) $(GENERATED)
 # A C unit test links its own floor and those below, nothing above: the third proof of the floors.
 define test_rule
 $(1:%.c=$(BUILD)/%): $(1:%.c=$(BUILD)/%.o) $(foreach f,$(call upto,$(call floor_of,$(1))),$(call objects_of,$(f)))
-	@$$(CC) $$(LINK_FLAGS) $$^ -o $$@ $$(PKG_LIBS)
+	@$$(CC) $$(LINK_FLAGS) $$(filter %.o,$$^) -o $$@ $$(PKG_LIBS)
 endef
 $(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
 unit-programs: $(TEST_BINS)
@@ -213,6 +213,6 @@ clean: ## remove build/
 	@rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile \
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile $(wildcard tools/generated.mk) \
 		| sed 's|\$$(PROFILE)|$(PROFILE)|; s|\$$(VERSION)|$(VERSION)|'
 	@echo "  profiles: make PROFILE=release (the default), debug, asan, tsan, cov; each in build/<profile>/"

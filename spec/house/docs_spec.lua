@@ -87,8 +87,10 @@ end
 ---@return table<string, true>
 local function make_targets()
   local targets = {}
-  for line in io.lines "Makefile" do
-    for name in (line:match "^([%w/%s-]+):" or ""):gmatch "%S+" do targets[name] = true end
+  for _, path in ipairs { "Makefile", "tools/generated.mk" } do
+    for line in io.lines(path) do
+      for name in (line:match "^([%w/%s-]+):" or ""):gmatch "%S+" do targets[name] = true end
+    end
   end
   for _, path in ipairs(tree.files("core", "*_fuzz.c")) do
     targets["fuzz/" .. path:match "^core/(.+)_fuzz%.c$"] = true

@@ -164,10 +164,13 @@ static mg_node_kind kind_of(mg_str host)
 
 static mg_node_kind ipv6_kind(mg_str host)
 {
-    for (size_t i = 0; i < host.n; i++)
+    unsigned colons = 0;
+    for (size_t i = 0; i < host.n; i++) {
         if (mg_hex_digit(host.p[i]) < 0 && host.p[i] != ':' && host.p[i] != '.')
             return MG_NODE_BAD;
-    return host.n > 1 ? MG_NODE_ADDRESS : MG_NODE_BAD;
+        colons += host.p[i] == ':';
+    }
+    return colons > 1 ? MG_NODE_ADDRESS : MG_NODE_BAD;
 }
 
 mg_node_kind mg_forwarded_node(mg_str node, mg_str *host, int *port)

@@ -8,7 +8,8 @@
  * [p, end) that is outside its grammar, or end. Each has a portable form and, where the machine has
  * SSE2, one that looks at 16 bytes a step; no form reads outside [p, end). Both give the same answer,
  * which scan_test.c and the fuzzers prove; mg_scan_use_portable(true) makes the head reader take the
- * portable ones.
+ * portable ones. A form with 32 bytes a step (AVX2) was measured and won nothing: most values end within the
+ * first or second step of 16.
  *
  * Ownership: none, no memory.
  */

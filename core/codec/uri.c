@@ -204,15 +204,19 @@ static mg_rc put_normal(const char **at, const char *end, char **to, const char 
     return MG_OK;
 }
 
-/* How many bytes at s are an escaped slash or backslash; s is normalised. */
+/* How many bytes at s, which is normalised and not empty, are an escaped slash or backslash. */
 static size_t soft_slash(mg_str s)
 {
+    if (s.p[0] != '%')
+        return 0;
     return mg_str_starts(s, MG_STR("%2F")) || mg_str_starts(s, MG_STR("%5C")) ? 3 : 0;
 }
 
 static size_t soft_semicolon(mg_str s)
 {
-    return s.n && s.p[0] == ';' ? 1 : mg_str_starts(s, MG_STR("%3B")) ? 3 : 0;
+    if (s.p[0] != '%')
+        return s.p[0] == ';';
+    return mg_str_starts(s, MG_STR("%3B")) ? 3 : 0;
 }
 
 static bool is_dots(mg_str s)
@@ -228,6 +232,8 @@ static bool hides_dots(mg_str segment)
 {
     mg_str part = {segment.p, 0};
     bool in_parameter = false;
+    if (mg_str_find(segment, '.') < 0)
+        return false;
     for (size_t i = 0; i < segment.n;) {
         mg_str rest = from(segment, i);
         size_t slash = soft_slash(rest), semicolon = slash ? 0 : soft_semicolon(rest);

@@ -105,6 +105,20 @@ describe("loading a file", function()
     assert.equal(before, package.path)
   end)
 
+  it("runs and checks the file without the compiler, and leaves that as it was", function()
+    local text = "workers = (jit.status()) and 1 or 2, upstreams = { app = { servers = { 'x:1' } } } }"
+    local was_on = jit.status()
+    finally(function() if not was_on then jit.off() else jit.on() end end)
+    jit.on()
+    assert.equal(2, load_in({ ["moongate.lua"] = "return { " .. text }).workers)
+    assert.is_true((jit.status()))
+    complaints { ["moongate.lua"] = "error 'x'" }
+    assert.is_true((jit.status()))
+    jit.off()
+    assert.is_table((load_in { ["moongate.lua"] = "return { " .. text }))
+    assert.is_false((jit.status()))
+  end)
+
   it("gives the line of the nearest table for what another file wrote", function()
     assert.same({ "DIR/moongate.lua:2: upstreams.app: unknown key 'server'; did you mean 'servers'?" }, complaints {
       ["moongate.lua"] = "return {\n  upstreams = require 'cfg_spec_three',\n}",

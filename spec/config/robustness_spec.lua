@@ -1,4 +1,6 @@
 dofile "spec/config/support.lua"
+-- The loops here are as hot as loops get, and compiled ones over `pairs` are not safe (see config/loading.lua).
+jit.off(true, true)
 local config = require "moongate.config"
 local lines = require "moongate.config.lines"
 local manual = require "moongate.config.manual"

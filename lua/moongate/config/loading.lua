@@ -14,6 +14,20 @@ local loading = {}
 ---@field text string what is wrong and what would be right
 ---@field full string all of it: "conf/moongate.lua:31: upstreams.app: unknown key 'server'"
 
+---Calls a function with the compiler switched off, and returns what it returns.
+---
+---The LuaJIT of Debian 12 (of 2022-03-20) sometimes compiles a loop over `pairs` or `next` so that it loses the
+---upper half of a pointer and the process dies (LuaJIT issue 829). A configuration is read once, so it need
+---not be compiled; this covers the loops of the file itself, too.
+local function interpreted(fn, ...)
+  local was_on = jit.status()
+  jit.off()
+  local results = { pcall(fn, ...) }
+  if was_on then jit.on() end
+  if not results[1] then error(results[2], 0) end
+  return results[2], results[3]
+end
+
 ---A path of keys as text: sites[1].routes[2].headers["x-a"].
 ---@param path any[]
 ---@return string
@@ -97,10 +111,10 @@ end
 local function add_where(made, file, line_of)
   local paths
   function made.where(thing)
-    paths = paths or paths_of(made)
+    paths = paths or interpreted(paths_of, made)
     local path = type(thing) == "table" and (paths[thing] and flat(paths[thing], {}) or thing)
     if not path then return nil end
-    local line = line_of(path)
+    local line = interpreted(line_of, path)
     return (file or "configuration") .. (line and ":" .. line or "")
   end
   local lazy = { __index = function(thing, key)
@@ -118,13 +132,7 @@ local function add_where(made, file, line_of)
   end
 end
 
----Checks a table against a schema.
----@param schema moongate.config.node
----@param given table
----@param origin { file: string?, source: string?, folder: string? }
----@return moongate.plan?
----@return moongate.config.error[]?
-function loading.check(schema, given, origin)
+local function check(schema, given, origin)
   local path = origin.file and files.absolute(origin.file, files.here())
   local folder = origin.folder and files.absolute(origin.folder, files.here())
     or path and files.folder(path) or files.here()
@@ -136,6 +144,16 @@ function loading.check(schema, given, origin)
   made.name, made.file, made.folder = origin.file or "configuration", path, folder
   add_where(made, origin.file, line_of)
   return made
+end
+
+---Checks a table against a schema.
+---@param schema moongate.config.node
+---@param given table
+---@param origin { file: string?, source: string?, folder: string? }
+---@return moongate.plan?
+---@return moongate.config.error[]?
+function loading.check(schema, given, origin)
+  return interpreted(check, schema, given, origin)
 end
 
 ---The folders that the text names as script_path; they are searched while the file itself still runs.
@@ -209,12 +227,7 @@ local function run_in_folder(chunk, path, source, folder)
   return ok, result
 end
 
----Reads and checks a file.
----@param schema moongate.config.node
----@param path string
----@return moongate.plan?
----@return moongate.config.error[]?
-function loading.load(schema, path)
+local function load_file(schema, path)
   local source, problem = read_file(path)
   if not source then return nil, { error_at(path, nil, "", problem) } end
   local chunk, line, text = compile(source, path)
@@ -226,7 +239,16 @@ function loading.load(schema, path)
     local found = type(result) == "nil" and "nothing" or "a " .. type(result)
     return nil, { error_at(path, nil, "", ("must return one table, not %s"):format(found)) }
   end
-  return loading.check(schema, result, { file = path, source = source, folder = folder })
+  return check(schema, result, { file = path, source = source, folder = folder })
+end
+
+---Reads and checks a file.
+---@param schema moongate.config.node
+---@param path string
+---@return moongate.plan?
+---@return moongate.config.error[]?
+function loading.load(schema, path)
+  return interpreted(load_file, schema, path)
 end
 
 return loading

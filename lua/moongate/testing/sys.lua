@@ -157,7 +157,7 @@ end
 ---@field source? string address to connect from
 ---@field datagram? boolean a UDP socket
 
----@param address string gives the family
+---@param family integer
 ---@param opts? moongate.testing.socket_options
 ---@return integer|nil fd
 ---@return string? message
@@ -342,7 +342,7 @@ function sys.close(fd)
   C.close(fd)
 end
 
----A pipe; only the reading end is non-blocking, for the writing end belongs to another process.
+---A pipe. Both ends block, so read only when poll has said that there is something.
 ---@return integer|nil read_end
 ---@return integer|string write_end_or_message
 function sys.pipe()

@@ -1,0 +1,167 @@
+local scenario = require("moongate.testing").scenario
+
+local function failing(body)
+  local ok, err = pcall(scenario(body))
+  assert.is_false(ok)
+  return tostring(err)
+end
+
+describe("a connection", function()
+  it("gives exactly as many bytes as were asked for, whatever the writes were", scenario(function(w)
+    local origin = w:origin(function(conn)
+      conn:send_slowly("abcdefghij", 3)
+      conn:close()
+    end)
+    local client = w:client(origin)
+    assert.equal("abcde", client:receive(5))
+    assert.equal("fgh", client:receive(3))
+    assert.equal("ij", client:receive_until_close())
+  end))
+
+  it("moves megabytes both ways at once", scenario(function(w)
+    local data = ("0123456789abcdef"):rep(2 ^ 17) -- 2 MB
+    local origin = w:origin(function(conn)
+      w:all(function() conn:send(data) end, function() assert.equal(#data, #conn:receive(#data)) end)
+    end)
+    local client = w:client(origin)
+    w:all(function() client:send(data) end, function() assert.is_true(client:receive(#data) == data) end)
+    origin:wait_served()
+  end))
+
+  it("says at which byte the unexpected begins", function()
+    local message = failing(function(w)
+      local client = w:client(w:origin(function(conn) conn:send "hello moon" end))
+      client:expect "hello wood"
+    end)
+    assert.matches("byte 7 differs", message, 1, true)
+    assert.matches('expected "hello wood"', message, 1, true)
+    assert.matches('got      "hello m', message, 1, true)
+    assert.matches("conn_spec.lua:%d+: ", message)
+  end)
+
+  it("says how many bytes came when the other side closes early", function()
+    assert.matches("expected 5 bytes, got 3, but the other side closed", failing(function(w)
+      w:client(w:origin(function(conn) conn:send "abc" end)):receive(5)
+    end), 1, true)
+  end)
+
+  it("refuses a line that ends in a bare LF", function()
+    assert.matches('the line "abc\\n" ends in a bare LF', failing(function(w)
+      w:client(w:origin(function(conn) conn:send "abc\n" end)):receive_line()
+    end), 1, true)
+  end)
+
+  it("tells a close from a reset", scenario(function(w)
+    local resets = w:origin(function(conn)
+      conn:receive(1)
+      conn:reset()
+    end)
+    local closes = w:origin(function(conn) conn:receive(1) end)
+    local first, second = w:client(resets), w:client(closes)
+    first:send "x"
+    first:expect_reset()
+    second:send "x"
+    second:expect_close()
+  end))
+
+  it("fails when a close was expected and a reset came", function()
+    assert.matches("but the other side reset the connection", failing(function(w)
+      local client = w:client(w:origin(function(conn)
+        conn:receive(1)
+        conn:reset()
+      end))
+      client:send "x"
+      client:expect_close()
+    end), 1, true)
+  end)
+
+  it("fails when a close was expected and bytes came", function()
+    assert.matches('expected a close, got "more"', failing(function(w)
+      w:client(w:origin(function(conn) conn:send "more" end)):expect_close()
+    end), 1, true)
+  end)
+
+  it("can shut down its direction and go on reading", scenario(function(w)
+    local origin = w:origin(function(conn)
+      assert.equal("all I say", conn:receive_until_close())
+      conn:send "and still an answer"
+    end)
+    local client = w:client(origin)
+    client:send "all I say"
+    client:shutdown "write"
+    assert.equal("and still an answer", client:receive_until_close())
+  end))
+
+  it("gets stuck when the other side does not read, and soon with small buffers", scenario(function(w)
+    local origin = w:origin({ rcvbuf = 4096 })
+    local client = w:client(origin, { sndbuf = 4096 })
+    local conn = origin:accept()
+    local sent, stuck = client:send_until_stuck(("x"):rep(65536), { most = 2 ^ 22 })
+    assert.is_true(stuck)
+    assert.is_true(sent < 2 ^ 18, "took " .. sent)
+    client:shutdown()
+    assert.equal(sent, #conn:receive_until_close())
+  end))
+
+  it("reports, when asked to try, that the other side takes no more", scenario(function(w)
+    local origin = w:origin(function(conn)
+      conn:receive(1)
+      conn:reset()
+    end)
+    local client = w:client(origin)
+    client:send "x"
+    origin:wait_served()
+    local ok, how = client:try_send "too late"
+    assert.is_nil(ok)
+    assert.equal("reset", how)
+  end))
+
+  it("wakes a task that reads when another task closes it", scenario(function(w)
+    local client = w:client(w:origin(function(conn) conn:receive_until_close() end))
+    local woken
+    w:all(function() woken = not client:more() end, function() client:close() end)
+    assert.is_true(woken)
+  end))
+end)
+
+describe("an address", function()
+  it("may be a unix socket", scenario(function(w)
+    local origin = w:origin(function(conn) conn:send "by path" end, { unix = true })
+    assert.matches("^unix:/.*%.sock$", origin.address)
+    assert.equal("by path", w:client(origin):receive_until_close())
+  end))
+
+  it("may be of IPv6", scenario(function(w)
+    local origin = w:origin(function(conn) conn:send(conn.peer:match "^%[::1%]") end, { ipv6 = true })
+    assert.matches("^%[::1%]:%d+$", tostring(origin))
+    assert.equal("[::1]", w:client(origin):receive_until_close())
+  end))
+
+  it("may be the source of a client", scenario(function(w)
+    local origin = w:origin(function(conn) conn:send(conn.peer:match "^[%d.]+") end)
+    assert.equal("127.0.0.9", w:client(origin, { source = "127.0.0.9:0" }):receive_until_close())
+  end))
+
+  it("refuses connections when it is a closed port", function()
+    assert.matches("client: cannot connect to 127.0.0.1:%d+: Connection refused", failing(function(w)
+      w:client(w:closed_port())
+    end))
+  end)
+
+  it("refuses connections while its origin is stopped, and takes them again after", scenario(function(w)
+    local origin = w:origin(function(conn) conn:send "here" end)
+    assert.equal("here", w:client(origin):receive_until_close())
+    origin:stop()
+    local ok, err = pcall(function() w:client(origin) end)
+    assert.is_false(ok)
+    assert.matches("refused", tostring(err))
+    origin:start()
+    assert.equal("here", w:client(origin):receive_until_close())
+  end))
+
+  it("is refused with a remedy when it is none", function()
+    assert.matches("'localhost' is not an address; write HOST:PORT", failing(function(w)
+      w:client("localhost")
+    end), 1, true)
+  end)
+end)

@@ -65,6 +65,11 @@ void mg_arena_fini(mg_arena *a)
 
 void *mg_arena_try_slow(mg_arena *a, size_t size)
 {
+    if (!size)
+        return mg_arena_try(a, 1);
+    if (size > SIZE_MAX - MG_ARENA_PAGE)
+        return NULL;
+    size = (size + 7) & ~(size_t)7;
     size_t room = MG_ARENA_PAGE - sizeof(mg_arena_page);
     bool own = size > room / 2;
     size_t whole = own ? size + sizeof(mg_arena_page) : MG_ARENA_PAGE;

@@ -28,14 +28,14 @@ typedef struct {
 void mg_arena_init(mg_arena *a, size_t cap); /* takes no memory yet */
 void mg_arena_fini(mg_arena *a);             /* all given back; may be used again after init */
 
-/* size bytes aligned to 8, or NULL when the cap is reached. */
+/* size bytes aligned to 8 (0: a pointer all the same), or NULL when the cap is reached. */
 void *mg_arena_try_slow(mg_arena *a, size_t size);
 static inline void *mg_arena_try(mg_arena *a, size_t size)
 {
-    size = (size + 7) & ~(size_t)7;
-    if (MG_LIKELY(size <= (size_t)(a->end - a->at))) {
+    /* The room is a multiple of 8, so what fits also fits rounded up; 0 bytes go the slow way. */
+    if (MG_LIKELY(size - 1 < (size_t)(a->end - a->at))) {
         void *got = a->at;
-        a->at += size;
+        a->at += (size + 7) & ~(size_t)7;
         return got;
     }
     return mg_arena_try_slow(a, size);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,12 +80,21 @@ static bool would_wait(void)
     return !own_fd && poll(&p, 1, 0) == 0;
 }
 
+/* Bytes that need no second try. A pipe that poll calls ready has room for PIPE_BUF bytes and waits for more;
+ * a reader that is gone for good wants nothing kept. */
 static size_t put(const char *p, size_t n)
 {
-    if (would_wait())
-        return 0;
-    ssize_t done = write(log_fd, p, n);
-    return done > 0 ? (size_t)done : errno == EAGAIN || errno == EINTR ? 0 : n;
+    size_t done = 0;
+    while (done < n && !would_wait()) {
+        ssize_t wrote = write(log_fd, p + done, own_fd ? n - done : MG_MIN(n - done, (size_t)PIPE_BUF));
+        if (wrote >= 0)
+            done += (size_t)wrote;
+        else if (errno == EAGAIN)
+            break;
+        else if (errno != EINTR)
+            return n;
+    }
+    return done;
 }
 
 static void keep(const char *p, size_t n)

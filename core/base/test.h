@@ -73,6 +73,16 @@ static inline const char *mg_test_show(mg_str s)
     return to;
 }
 
+static inline bool mg_test_claim(bool holds, const char *what, const char *file, int line)
+{
+    return holds || mg_test_fault(file, line, "it does not hold that %s", what);
+}
+
+static inline bool mg_test_claim_for(bool holds, const char *what, const char *round, const char *file, int line)
+{
+    return holds || mg_test_fault(file, line, "it does not hold that %s, for %s", what, round);
+}
+
 static inline bool mg_test_same_str(mg_str got, mg_str wanted, const char *what, const char *file, int line)
 {
     return mg_str_eq(got, wanted) ||
@@ -84,9 +94,8 @@ static inline bool mg_test_same_int(long long got, long long wanted, const char 
     return got == wanted || mg_test_fault(file, line, "%s is %lld, not %lld", what, got, wanted);
 }
 
-#define CHECK(claim) ((claim) ? true : mg_test_fault(__FILE__, __LINE__, "it does not hold that %s", #claim))
-#define CHECK_FOR(claim, round) \
-    ((claim) ? true : mg_test_fault(__FILE__, __LINE__, "it does not hold that %s, for %s", #claim, (round)))
+#define CHECK(claim) mg_test_claim((claim), #claim, __FILE__, __LINE__)
+#define CHECK_FOR(claim, round) mg_test_claim_for((claim), #claim, (round), __FILE__, __LINE__)
 #define CHECK_STR(got, wanted) mg_test_same_str((got), (wanted), #got, __FILE__, __LINE__)
 #define CHECK_INT(got, wanted) mg_test_same_int((long long)(got), (long long)(wanted), #got, __FILE__, __LINE__)
 #define REQUIRE(claim) \

@@ -112,6 +112,8 @@ static bool is_as_read(const mg_field *f)
 
 char *mg_h1_put_fields(char *to, const mg_fields *f)
 {
+    if (!f->count)
+        return to;
     const mg_field *at = f->at, *end = at + f->count;
     while (at < end) {
         if (is_as_read(at)) {

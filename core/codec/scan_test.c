@@ -16,7 +16,7 @@ static unsigned roll(unsigned sides)
 static void same_everywhere(scanner *wide, scanner *portable, const char *fine)
 {
     for (size_t n = 0; n <= 50; n++) {
-        char *p = malloc(n ? n : 1); /* exactly so long, for the sanitizers */
+        char *p = calloc(1, n ? n : 1); /* exactly so long, for the sanitizers */
         for (size_t at = 0; at < n; at++) {
             for (int byte = 0; byte < 256; byte++) {
                 for (size_t i = 0; i < n; i++)

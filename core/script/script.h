@@ -33,7 +33,7 @@ typedef struct {
  * Reads and checks the configuration, loads its policies, runs their setup() and builds a generation that
  * is ready to serve. `out` (held once by the caller) or `plan` (initialised by the caller) may be NULL when
  * it is not wanted. MG_FAIL: every mistake was told; nothing is left behind. No I/O but files. Needs no
- * loop (mg_loop_open) until mg_script_start.
+ * loop (mg_loop_open) until mg_script_start. The access log is not opened: that is the worker's, from the plan.
  */
 mg_rc mg_script_load(const mg_script_source *source, mg_generation **out, mg_plan *plan) MG_MUST_CHECK;
 

@@ -1,0 +1,19 @@
+/*
+ * hookset: which functions run in which phase, resolved once when the generation is built.
+ *
+ *      set 3:  access ─► [ request_id ][ rate_limit ][ api_key ]      (global, site, route, in that order)
+ *              log    ─► [ audit ]
+ *
+ * Sites and routes with the same policies share a set. A set with nothing in a phase costs nothing there:
+ * the route's bit for the phase stays clear.
+ */
+#ifndef MG_SCRIPT_HOOKSET_H
+#define MG_SCRIPT_HOOKSET_H
+
+#include "script/state.h"
+
+/* Reads the list of sets at that place of the stack: { [phase name] = { { fn =, self =, policy =, open = }, … } }.
+ * Set 0 is the empty one. */
+void mg_hookset_read(mg_script *s, int sets);
+
+#endif

@@ -1,0 +1,90 @@
+---A request as hooks get it. Its fields are described in lua/moongate/types/api.lua, which is generated from
+---core/script/api.h; what is written here is what C does not hold: `ctx`, `body()` and the parts.
+---
+---     { pointer, number, ctx, headers, args, cookies, params, client }
+local api = require "moongate.internal.api"
+local ffi = require "ffi"
+ffi.cdef(api.cdef)
+
+local dual = require "moongate.internal.dual"
+local fields = require "moongate.internal.fields"
+local headers = require "moongate.headers"
+local items = require "moongate.internal.items"
+local native = require "moongate.internal.native"
+local response = require "moongate.response"
+local units = require "moongate.config.units"
+local waiting = require "moongate.internal.waiting"
+
+local request = {}
+
+local C = ffi.C
+local CTX = 3
+
+local REC = false
+dual.attach(function(...) return REC, ... end)
+
+local computed = {}
+
+---The table that the policies of this request share; C forgets it when the request ends.
+function computed.ctx(t, ...) -- luacheck: ignore 212
+  if not REC or C.mg_api_alive(t[1]) ~= 1 then native.alive(t) end
+  local ctx = rawget(t, CTX)
+  if ctx then return ctx end
+  native.made_ctx(t)
+  ctx = {}
+  rawset(t, CTX, ctx)
+  return ctx
+end
+
+local methods = {}
+
+---The whole body; waits until it is there. It is still sent on to the origin afterwards.
+---@param limit? integer|string bytes, or "16k"; the route's limit but at most "1m" unless given
+---@return string? body
+---@return string? message
+---@return string? code "limit" or "gone"
+function methods:body(limit, ...) -- luacheck: ignore 212
+  local bytes
+  if limit ~= nil then
+    bytes = units.size(limit)
+    if not bytes then error("the limit of a body is a number of bytes, or a text such as \"16k\"", 2) end
+  end
+  while true do
+    local body, message, code = native.body(self, bytes)
+    if body ~= false then return body, message, code end
+    waiting.wait()
+  end
+end
+
+local request_meta = fields.meta("request", "req", {
+  parts = { headers = 4, args = 5, cookies = 6, params = 7, client = 8 },
+  computed = computed,
+  methods = methods,
+})
+
+local client_meta = fields.meta("client", "req.client", { parts = {}, computed = {}, methods = {} })
+
+---The objects of one slot; C keeps them and uses them for many requests in turn.
+---@param address number
+---@param number integer
+---@return moongate.request
+---@return moongate.response
+function request.new(address, number)
+  local pointer = ffi.cast("mg_request *", address)
+  local made = setmetatable({
+    pointer, number, nil,
+    headers.new(pointer, number, C.MG_MESSAGE_REQUEST),
+    items.new(pointer, number, C.MG_ITEM_ARG),
+    items.new(pointer, number, C.MG_ITEM_COOKIE),
+    items.new(pointer, number, C.MG_ITEM_PARAM),
+    setmetatable({ pointer, number }, client_meta),
+  }, request_meta)
+  return made, response.new(pointer, number)
+end
+
+---Compiled code may use the FFI from now on, if the program lets it find its functions.
+function request.start()
+  if pcall(function() return C.mg_api_text end) then dual.start() end
+end
+
+return request

@@ -20,6 +20,10 @@ local inline = require "moongate.testing.inline"
 local proxy = require "moongate.testing.proxy"
 local scenario = require "moongate.testing.scenario"
 
+-- The LuaJIT of Debian 12 sometimes compiles a loop over `pairs` so that the process dies (LuaJIT issue 829). Tests
+-- wait for other processes most of the time, so for them the interpreter is as good.
+jit.off()
+
 local testing = {}
 
 ---Makes a function for the test runner's `it`. It runs the body with a new world, within 20 seconds unless

@@ -155,7 +155,7 @@ describe("a policy's module without a proxy", function()
 
   it("is missed with the names that were tried", function()
     assert.error_matches(function() testing.policy "nowhere" end,
-      "no policy 'nowhere' on package.path, neither as moongate.policy.nowhere nor as nowhere", 1, true)
+      "no policy 'nowhere': neither in ./scripts nor on package.path", 1, true)
   end)
 end)
 

@@ -168,4 +168,64 @@ describe("a proxy's life", function()
       assert.equal(1, config.workers)
     end))
   end)
+
+  it("starts on the project's own configuration, parts of it replaced", function()
+    assert.is_nil(run(UP .. DOWN, function(w)
+      local project = w:dir { ["site/moongate.lua"] = [[return {
+        listeners = { { bind = "0.0.0.0:80" }, { bind = "0.0.0.0:443" } },
+        upstreams = { app = { balance = "least_conn", servers = { "10.0.0.1:80" } } },
+        sites = { { routes = {} } },
+        from = os.getenv "PLACE",
+      }]], ["site/www/index.html"] = "hello" }
+      local origin = w:origin()
+      local proxy = w:proxy {
+        file = project .. "/site/moongate.lua", listeners = { { bind = "127.0.0.1:0" } },
+        upstreams = { app = { servers = { origin } } },
+      }
+      local config = dofile(proxy.dir .. "/moongate.lua")
+      assert.same({ { bind = "127.0.0.1:0" } }, config.listeners)
+      assert.same({ app = { balance = "least_conn", servers = { origin.address } } }, config.upstreams)
+      assert.same({ { routes = {} } }, config.sites)
+      assert.equal("hello", io.open(proxy.dir .. "/www/index.html"):read "*a")
+      local ok, err = pcall(proxy.write, proxy, "www/index.html", "changed")
+      assert.is_false(ok)
+      assert.matches("site/www belongs to the project", tostring(err), 1, true)
+    end))
+  end)
+
+  it("is asked over the control socket", function()
+    assert.is_nil(run(UP .. DOWN, function(w, proxy)
+      local control = w:http_origin(function(request)
+        if request.target == "/v1/status" then return '{"workers":[1,2]}' end
+        if request.target == "/metrics" then
+          return '# TYPE hits counter\nhits{code="2xx",worker="0"} 3\nhits{code="2xx",worker="1"} 4\nhits{code="5xx"} 1\nup 1\n'
+        end
+        return { 409, {}, "moongate.lua:3: no" }
+      end, { address = "unix:" .. proxy.control })
+      assert.same({ 1, 2 }, proxy:status().workers)
+      assert.equal(4, proxy:metrics()['hits{code="2xx",worker="1"}'])
+      assert.equal(7, proxy:metric("hits", { code = "2xx" }))
+      assert.equal(8, proxy:wait_metric("hits", nil, 8))
+      assert.is_nil(proxy:metric "misses")
+      assert.same({ false, "moongate.lua:3: no" }, { proxy:reload { limits = { body = 1 } } })
+      assert.equal("POST", control.seen[#control.seen].method)
+      assert.equal(1, dofile(proxy.dir .. "/moongate.lua").limits.body)
+    end))
+  end)
+
+  it("is followed in the access log", function()
+    local script = UP .. [[echo '{"status":200}' > access.log; sleep 0.02; echo '{"status":404}' >> access.log]] .. "\n"
+    assert.is_nil(run(script .. DOWN, function(_, proxy)
+      assert.equal(404, proxy:wait_access(2)[2].status)
+    end))
+  end)
+
+  it("runs other commands against its control socket", function()
+    local script = 'case "$1" in run) ;; *) echo "$@"; exit 4;; esac\n'
+    assert.is_nil(run(script .. UP .. DOWN, function(_, proxy)
+      local code, out = proxy:run("status", "--json")
+      assert.equal(4, code)
+      assert.equal("status --json --control " .. proxy.control .. "\n", out)
+    end))
+  end)
 end)

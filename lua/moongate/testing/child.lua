@@ -4,6 +4,7 @@
 ---never block the program, and is whole even when the program is killed.
 
 local failure = require "moongate.testing.failure"
+local files = require "moongate.testing.files"
 local process = require "moongate.testing.process"
 local sys = require "moongate.testing.sys"
 
@@ -82,7 +83,7 @@ end
 ---What it has written to standard error so far.
 ---@return string
 function Child:err()
-  return sys.read_file(self.err_path) or ""
+  return files.read_file(self.err_path) or ""
 end
 
 ---Waits until it has ended and its output is read. Returns nil when that takes longer than `seconds`.
@@ -122,8 +123,7 @@ end
 ---Ends it and all that it started, without asking. Never waits on the loop.
 function Child:destroy()
   if not self.exit or process.group_lives(self.pid) then process.kill_group(self.pid) end
-  if not self.exit then self.exit = process.wait(self.pid) end
-  process.group_lives(self.pid)
+  self.exit = self.exit or { signal = process.signals.KILL, text = "signal 9" }
   sys.close(self.out_fd)
 end
 

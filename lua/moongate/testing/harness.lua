@@ -127,10 +127,14 @@ Policy.__index = Policy
 ---@class moongate.testing.policy_options
 ---@field modules? table<string, any> what `require` gives the policy instead of the module of that name
 
----Finds the source of a policy: as the proxy does, first among those that ship.
+---Finds the source of a policy: in the project's scripts, then among those that ship, then where Lua looks.
 local function load_module(name, env)
-  for _, full in ipairs { "moongate.policy." .. name, name } do
-    for pattern in package.path:gmatch "[^;]+" do
+  local ways = {
+    { "./scripts/?.lua;./?.lua", name }, { package.path, "moongate.policy." .. name }, { package.path, name },
+  }
+  for _, way in ipairs(ways) do
+    local full = way[2]
+    for pattern in way[1]:gmatch "[^;]+" do
       local path = pattern:gsub("%?", (full:gsub("%.", "/")))
       local chunk = loadfile(path)
       if chunk then return setfenv(chunk, env)(full) end
@@ -141,7 +145,8 @@ local function load_module(name, env)
       end
     end
   end
-  error(("no policy '%s' on package.path, neither as moongate.policy.%s nor as %s"):format(name, name, name), 3)
+  error(("no policy '%s': neither in ./scripts nor on package.path, as moongate.policy.%s or as %s"):format(name, name,
+    name), 3)
 end
 
 ---Runs a phase of the policy, if it has it, as a coroutine, for a policy may wait.

@@ -130,6 +130,7 @@ end
 ---@field serve? fun(conn: moongate.testing.origin_conn) runs once for each connection
 ---@field loop? boolean run `serve` again on the same connection as long as requests come
 ---@field quiet? boolean a connection that ends early is no failure
+---@field address? string listen there
 ---@field unix? boolean listen on a unix socket
 ---@field ipv6? boolean listen on [::1]
 ---@field backlog? integer
@@ -182,6 +183,7 @@ local function accept_for_ever(self)
 end
 
 local function bind_address(world, opts, name)
+  if opts.address then return opts.address end
   if opts.unix then return ("unix:%s/%s.sock"):format(world:folder(), name) end
   return opts.ipv6 and "[::1]:0" or "127.0.0.1:0"
 end
@@ -190,7 +192,7 @@ end
 function Origin:start()
   if self.fd then return end
   local opts = self.opts
-  if opts.unix then os.remove((self.address:gsub("^unix:", ""))) end
+  if self.address:find "^unix:" then os.remove((self.address:gsub("^unix:", ""))) end
   local fd, address = sys.bind(self.address, opts)
   if not fd then failure.raise("unexpected", "%s: %s", self.name, address) end
   local ok, why = sys.listen(fd, opts.backlog)
@@ -241,7 +243,7 @@ function origin.open(world, opts)
   self.name = opts.name or world:name_for "origin"
   self.connections, self.requests, self.served, self.seen, self.open = 0, 0, 0, {}, {}
   self.address = bind_address(world, opts, self.name)
-  if not opts.unix then
+  if not self.address:find "^unix:" then
     -- A socket that is bound and does not listen keeps the port ours while the origin is stopped.
     local holder, address = sys.bind(self.address)
     if not holder then failure.raise("unexpected", "%s: %s", self.name, address) end

@@ -4,6 +4,7 @@
 ---test runner dies, and its orphans become ours (PR_SET_CHILD_SUBREAPER), so that they can be waited for.
 
 local ffi = require "ffi"
+local files = require "moongate.testing.files"
 local sys = require "moongate.testing.sys"
 
 ffi.cdef [[
@@ -155,17 +156,18 @@ function process.group_lives(pid)
   return C.kill(-pid, 0) == 0
 end
 
----Ends a whole group at once.
+---Ends a whole group at once and waits until all of it is gone.
 ---@param pid integer its leader
 function process.kill_group(pid)
-  C.kill(-pid, process.signals.KILL)
+  if C.kill(-pid, process.signals.KILL) ~= 0 then return end
+  while C.waitpid(-pid, status, 0) > 0 do end
 end
 
 ---The direct children of a process, in order of their ids.
 ---@param pid integer
 ---@return integer[]
 function process.children(pid)
-  local text = sys.read_file(("/proc/%d/task/%d/children"):format(pid, pid)) or ""
+  local text = files.read_file(("/proc/%d/task/%d/children"):format(pid, pid)) or ""
   local found = {}
   for child in text:gmatch "%d+" do found[#found + 1] = tonumber(child) end
   table.sort(found)
@@ -176,7 +178,7 @@ end
 ---@param pid integer
 ---@return integer|nil bytes
 function process.resident(pid)
-  local text = sys.read_file(("/proc/%d/status"):format(pid))
+  local text = files.read_file(("/proc/%d/status"):format(pid))
   local kilobytes = text and text:match "VmRSS:%s+(%d+) kB"
   return kilobytes and tonumber(kilobytes) * 1024
 end

@@ -8,10 +8,11 @@
 
 local child = require "moongate.testing.child"
 local client = require "moongate.testing.client"
+local configuration = require "moongate.testing.configuration"
 local failure = require "moongate.testing.failure"
+local files = require "moongate.testing.files"
 local inline = require "moongate.testing.inline"
 local process = require "moongate.testing.process"
-local sys = require "moongate.testing.sys"
 
 local EXIT = 12         -- seconds in which a proxy must have ended after SIGTERM
 local ORPHANS = 2       -- and after it all its processes
@@ -21,18 +22,6 @@ local alarms = {
   "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "WARNING: MemorySanitizer",
   "runtime error: ", "moongate: bug:", "PANIC: unprotected error",
 }
-
----Keys that are the kit's, not the configuration's. Everything else in the table is configuration.
-local kit_keys = { source = true, scripts = true, files = true, args = true, env = true, defaults = true, name = true }
-
----@class moongate.testing.proxy_options
----@field source? string|moongate.testing.verbatim the text of moongate.lua, instead of a table
----@field scripts? table<string, string|moongate.testing.verbatim> Lua files: name and content
----@field files? table<string, string> other files
----@field args? string[] further arguments for `moongate run`
----@field env? table<string, string|false>
----@field defaults? boolean false leaves the configuration exactly as it is
----@field name? string as the transcript calls it
 
 ---@class moongate.testing.proxy
 ---@field address string where its first listener listens
@@ -46,55 +35,12 @@ Proxy.__index = Proxy
 
 local proxy = {}
 
--- Configuration -----------------------------------------------------------------------------------------------------
-
----Splits what the test wrote into configuration and the kit's own keys.
-local function split(config, opts)
-  local data, kit, has_data = {}, {}, false
-  if inline.is_verbatim(config) then config = { source = config } end
-  for key, value in pairs(config or {}) do
-    if kit_keys[key] then
-      kit[key] = value
-    else
-      data[key], has_data = value, true
-    end
+---Links to everything beside the project's configuration, so that relative paths lead where they do there.
+local function link_project(self, file)
+  local folder = files.real_path(file:match "^(.*)/[^/]*$" or ".")
+  for _, name in ipairs(folder and files.list(folder) or {}) do
+    if name ~= "moongate.lua" then files.link(folder .. "/" .. name, self.dir .. "/" .. name) end
   end
-  for key, value in pairs(opts or {}) do
-    if not kit_keys[key] then failure.raise("misuse", "'%s' is not an option of a proxy", tostring(key)) end
-    kit[key] = value
-  end
-  return has_data and data or nil, kit
-end
-
----What stands in a configuration unless the test says otherwise. Written as Lua, since it must also complete
----configurations that exist only as source.
-local DEFAULTS = [[
-if type(config) == "table" then
-  config.workers = config.workers or 1
-  config.script_path = config.script_path or { "." }
-  config.error_log = config.error_log or { level = "debug" }
-  config.access_log = config.access_log or { format = "json", path = "access.log" }
-  config.listeners = config.listeners or { { bind = "127.0.0.1:0" } }
-  if not config.sites and config.upstreams then
-    local name = next(config.upstreams)
-    if name and not next(config.upstreams, name) then config.sites = { { routes = { { upstream = name } } } } end
-  end
-end
-return config
-]]
-
----The text of moongate.lua. What the test wrote as source keeps its line numbers.
-local function config_text(data, kit)
-  local source = kit.source
-  if inline.is_verbatim(source) then source = source.source end
-  if not source then
-    local ok, text = pcall(inline.text, data or {})
-    if not ok then failure.raise("misuse", "configuration: %s", text) end
-    source = "return " .. text
-  end
-  if kit.defaults == false then return source end
-  -- On the first line, before the source, so that its lines keep their numbers.
-  return "local function written() " .. source .. "\nend\nlocal config = written()\n" .. DEFAULTS
 end
 
 local function write_files(self, kit)
@@ -103,13 +49,19 @@ local function write_files(self, kit)
     self:write(name, inline.is_verbatim(text) and text.source or text)
   end
   for name, text in pairs(kit.files or {}) do self:write(name, text) end
+  if kit.file then link_project(self, kit.file) end -- after the files, whose folders must not be links
 end
 
 ---Writes a file into the proxy's folder.
 ---@param name string may hold folders
 ---@param text string
 function Proxy:write(name, text)
-  sys.write_file(self.dir, name, text)
+  local folder = name:match "^([^/]+)/"
+  local real = folder and files.real_path(self.dir .. "/" .. folder)
+  if real and real ~= files.real_path(self.dir) .. "/" .. folder then
+    failure.raise("misuse", "%s belongs to the project; a test must not write there", real)
+  end
+  files.write_file(self.dir, name, text)
 end
 
 -- Start -------------------------------------------------------------------------------------------------------------
@@ -117,17 +69,17 @@ end
 ---The root of the tree that this file is part of.
 local function root()
   local path = debug.getinfo(1, "S").source:match "^@(.*)lua/moongate/testing/proxy%.lua$"
-  return path and sys.real_path(path == "" and "." or path) or nil
+  return path and files.real_path(path == "" and "." or path) or nil
 end
 
 ---The program to be tested: MOONGATE_BIN, or the tree's own in build/$MOONGATE_PROFILE (release), or what PATH finds.
 ---@return string
 function proxy.binary()
   local named = os.getenv "MOONGATE_BIN"
-  if named then return sys.real_path(named) or named end
+  if named then return files.real_path(named) or named end
   local here = root()
   local profile = os.getenv "MOONGATE_PROFILE" or "release"
-  return here and sys.real_path(("%s/build/%s/moongate"):format(here, profile)) or "moongate"
+  return here and files.real_path(("%s/build/%s/moongate"):format(here, profile)) or "moongate"
 end
 
 local function heed_line(self, line)
@@ -146,13 +98,13 @@ end
 ---@param opts? moongate.testing.proxy_options
 ---@return moongate.testing.proxy
 function proxy.start(world, config, opts)
-  local data, kit = split(config, opts)
+  local data, kit = configuration.split(config, opts)
   local self = setmetatable({ world = world, loop = world.loop, addresses = {}, known = {}, kit = kit }, Proxy)
   self.name = kit.name or world:name_for "proxy"
   self.dir = world:dir()
   self.control = self.dir .. "/control.sock"
   write_files(self, kit)
-  self:write("moongate.lua", config_text(data, kit))
+  self:write("moongate.lua", configuration.text(data, kit))
   local argv = { proxy.binary(), "run", "-c", self.dir .. "/moongate.lua", "--control", self.control }
   for _, word in ipairs(kit.args or {}) do argv[#argv + 1] = tostring(word) end
   self.child = child.start(world, {
@@ -235,11 +187,11 @@ end
 ---@return boolean ok
 ---@return string message what the proxy said
 function Proxy:reload(change)
-  local data, kit = split(change, nil)
+  local data, kit = configuration.split(change, nil)
   write_files(self, kit)
   if data or kit.source then
     kit.defaults = kit.defaults == nil and self.kit.defaults or kit.defaults
-    self:write("moongate.lua", config_text(data, kit))
+    self:write("moongate.lua", configuration.text(data, kit))
   end
   self.world.transcript:note(self.name, "is told to reload")
   local response = self:api("POST", "/v1/reload")
@@ -355,7 +307,7 @@ end
 ---@return table[]
 function Proxy:access_log()
   local json, entries = require "cjson", {}
-  for line in (sys.read_file(self.dir .. "/access.log") or ""):gmatch "([^\n]*)\n" do
+  for line in (files.read_file(self.dir .. "/access.log") or ""):gmatch "([^\n]*)\n" do
     entries[#entries + 1] = json.decode(line)
   end
   return entries

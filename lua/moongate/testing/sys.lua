@@ -1,6 +1,6 @@
----What the kit asks of the operating system: clocks, descriptors, sockets, folders.
+---What the kit asks of the operating system: clocks, descriptors, sockets.
 ---
----This module and `process` are the only ones of the kit that use FFI. Everything here returns at once:
+---This module, `files` and `process` are the only ones of the kit that use FFI. Everything here returns at once:
 ---descriptors are non-blocking, and a call that would wait answers `nil, "again"`. Waiting is the loop's work.
 ---
 ---What may fail returns `nil, message, errno`. Numbers are those of Linux on x86-64 and ARM64.
@@ -31,15 +31,6 @@ int clock_gettime(int, void *);
 char *strerror(int);
 int inet_pton(int, const char *, void *);
 char *inet_ntop(int, const void *, char *, unsigned);
-char *mkdtemp(char *);
-int mkdir(const char *, unsigned);
-int rmdir(const char *);
-int unlink(const char *);
-void *opendir(const char *);
-void *readdir(void *);
-int closedir(void *);
-char *realpath(const char *, char *);
-void free(void *);
 ]]
 
 local C = ffi.C
@@ -51,7 +42,6 @@ local IPPROTO_TCP, TCP_NODELAY = 6, 1
 local MSG_NOSIGNAL = 0x4000
 local EINTR, EAGAIN, EINPROGRESS = 4, 11, 115
 local CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
-local DT_DIR = 4
 
 local READ_SIZE = 65536
 
@@ -64,8 +54,6 @@ local sockaddr_in6 = ffi.typeof [[struct { uint16_t family; uint8_t port[2]; uin
 local sockaddr_un = ffi.typeof "struct { uint16_t family; char path[108]; }"
 local sockaddr_any = ffi.typeof "union { uint16_t family; uint8_t bytes[128]; }"
 local pollfds = ffi.typeof "struct { int fd; short events, revents; }[?]"
-local dirent = ffi.typeof [[struct { uint64_t inode; int64_t offset; uint16_t length; uint8_t type;
-                                     char name[256]; } *]]
 
 local sys = {
   ECONNREFUSED = 111,
@@ -143,6 +131,16 @@ local function format_address(any)
   C.inet_ntop(family, any.bytes + (family == AF_INET and 4 or 8), text, 64)
   local form = family == AF_INET and "%s:%d" or "[%s]:%d"
   return form:format(ffi.string(text), any.bytes[2] * 256 + any.bytes[3])
+end
+
+---An IP address as the 4 or 16 bytes that it is.
+---@param text string
+---@return string|nil
+function sys.address_bytes(text)
+  local family = text:find(":", 1, true) and AF_INET6 or AF_INET
+  local bytes = ffi.new "uint8_t[16]"
+  if C.inet_pton(family, text, bytes) ~= 1 then return nil end
+  return ffi.string(bytes, family == AF_INET and 4 or 16)
 end
 
 -- Sockets -----------------------------------------------------------------------------------------------------------
@@ -369,83 +367,6 @@ function sys.poll(fds, events, seconds)
     end
   end
   return ready
-end
-
--- Files -------------------------------------------------------------------------------------------------------------
-
----A new folder that nobody else has.
----@return string path
-function sys.temporary_folder()
-  local base = os.getenv "TMPDIR" or "/tmp"
-  if #base > 60 then base = "/tmp" end -- a unix socket in it must fit into 107 bytes
-  local template = base .. "/moongate-XXXXXX"
-  local buffer = ffi.new("char[?]", #template + 1, template)
-  local made = C.mkdtemp(buffer)
-  if made == nil then error(("cannot make a folder in %s: %s"):format(base, (select(2, failed()))), 2) end
-  return ffi.string(made)
-end
-
----Makes a folder; that it exists already is fine.
----@param path string
-function sys.make_folder(path)
-  C.mkdir(path, 0x1ed)
-end
-
----Removes a folder and all below it, without following links.
----@param path string
-function sys.remove_folder(path)
-  local handle = C.opendir(path)
-  if handle == nil then return end
-  local below = {}
-  while true do
-    local entry = C.readdir(handle)
-    if entry == nil then break end
-    local e = ffi.cast(dirent, entry)
-    local name = ffi.string(e.name)
-    if name ~= "." and name ~= ".." then below[#below + 1] = { path .. "/" .. name, e.type == DT_DIR } end
-  end
-  C.closedir(handle)
-  for _, entry in ipairs(below) do
-    if entry[2] then sys.remove_folder(entry[1]) else C.unlink(entry[1]) end
-  end
-  C.rmdir(path)
-end
-
----@param path string
----@return string|nil absolute path without links, nil when there is none
-function sys.real_path(path)
-  local found = C.realpath(path, nil)
-  if found == nil then return nil end
-  local text = ffi.string(found)
-  C.free(found)
-  return text
-end
-
----@param path string
----@return string|nil content
-function sys.read_file(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local content = file:read "*a"
-  file:close()
-  return content
-end
-
----Writes a file through a rename, so that nobody reads half of it. Makes the folders that it needs below `base`.
----@param base string
----@param name string
----@param content string
-function sys.write_file(base, name, content)
-  local folder = base
-  for part in name:gmatch "([^/]+)/" do
-    folder = folder .. "/" .. part
-    sys.make_folder(folder)
-  end
-  local path = base .. "/" .. name
-  local file = assert(io.open(path .. ".new", "wb"))
-  assert(file:write(content))
-  assert(file:close())
-  assert(os.rename(path .. ".new", path))
 end
 
 return sys

@@ -4,7 +4,9 @@
 local child = require "moongate.testing.child"
 local client = require "moongate.testing.client"
 local failure = require "moongate.testing.failure"
+local files = require "moongate.testing.files"
 local loop = require "moongate.testing.loop"
+local nameserver = require "moongate.testing.nameserver"
 local origin = require "moongate.testing.origin"
 local proxy = require "moongate.testing.proxy"
 local sys = require "moongate.testing.sys"
@@ -93,6 +95,15 @@ function World:proxy(config, opts)
   return proxy.start(self, config, opts)
 end
 
+---A name server that knows these names: `{ ["app.test"] = { "127.0.0.1" } }`. It may stand in
+---`resolver = { nameservers = { … } }` as it is.
+---@param records? table<string, string|string[]>
+---@param opts? moongate.testing.nameserver_options
+---@return moongate.testing.nameserver
+function World:nameserver(records, opts)
+  return nameserver.open(self, records, opts)
+end
+
 ---An address of 127.0.0.1 at which connections are refused, and which nobody else can take meanwhile.
 ---@return string
 function World:closed_port()
@@ -103,12 +114,12 @@ function World:closed_port()
 end
 
 ---A new folder, removed after the scenario.
----@param files? table<string, string> name and content
+---@param contents? table<string, string> name and content of its files
 ---@return string path
-function World:dir(files)
-  local path = sys.temporary_folder()
+function World:dir(contents)
+  local path = files.temporary_folder()
   self.folders[#self.folders + 1] = path
-  for name, content in pairs(files or {}) do sys.write_file(path, name, content) end
+  for name, content in pairs(contents or {}) do files.write_file(path, name, content) end
   return path
 end
 
@@ -242,7 +253,7 @@ function World:destroy()
     if listening.fd then sys.close(listening.fd) end
   end
   for _, fd in ipairs(self.held) do sys.close(fd) end
-  for _, path in ipairs(self.folders) do sys.remove_folder(path) end
+  for _, path in ipairs(self.folders) do files.remove_folder(path) end
 end
 
 return world

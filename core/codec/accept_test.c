@@ -50,4 +50,5 @@ TEST("a range with parameters does not cover the plain type")
     CHECK_INT(weigh("application/json;profile=\"a;b,c\""), 0);
     CHECK_INT(weigh("application/json;v=1;q=0.9, */*;q=0.2"), 200);
     CHECK_INT(weigh("application/json;q=0.7;ext=1"), 700);
+    CHECK_INT(weigh("application/json;v=\"\\\";q=1\", */*;q=0.3"), 300);
 }

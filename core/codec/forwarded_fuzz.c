@@ -4,8 +4,9 @@
  * Whatever the bytes: slices lie in the input, cutting ends, weights are 0 to 1000, and what was written is
  * read back as it was.
  */
-#include "codec/accept.h"
 #include "codec/forwarded.h"
+
+#include "codec/accept.h"
 #include "codec/scan.h"
 
 #include <stdlib.h>

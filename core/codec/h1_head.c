@@ -240,7 +240,14 @@ static mg_rc refuse(const char *sentence, const char **why)
     return MG_BAD;
 }
 
-/* RFC 9112 section 3.2.3 and 3.2.4: the authority form belongs to CONNECT, the asterisk to OPTIONS. */
+/* Whether an absolute form ends with its authority. */
+static bool is_bare_authority(const mg_target *t, mg_str target)
+{
+    return t->form == MG_TARGET_ABSOLUTE && t->authority.p + t->authority.n == target.p + target.n;
+}
+
+/* RFC 9112 section 3.2.3 and 3.2.4: the authority form belongs to CONNECT, the asterisk to OPTIONS, whose absolute
+ * form without path and query means the asterisk. */
 static mg_rc check_target(mg_h1_request *q, const char **why)
 {
     mg_rc rc = mg_target_parse(q->target, &q->uri, why);
@@ -250,6 +257,8 @@ static mg_rc check_target(mg_h1_request *q, const char **why)
         return refuse("CONNECT and the authority form belong together", why);
     if (q->uri.form == MG_TARGET_ASTERISK && q->method != MG_METHOD_OPTIONS)
         return refuse("only OPTIONS may ask for *", why);
+    if (q->method == MG_METHOD_OPTIONS && is_bare_authority(&q->uri, q->target))
+        q->uri.raw_path = MG_STR("*");
     return MG_OK;
 }
 

@@ -59,7 +59,7 @@ typedef struct {
     mg_method method;
     mg_str method_name;
     mg_str target;        /* as it came */
-    mg_target uri;        /* the target taken apart; its form fits the method */
+    mg_target uri;        /* the target taken apart; its form fits the method ("OPTIONS http://a": path "*") */
     mg_str host;          /* Host field's value (1.1: exactly one), or of the absolute form; p == NULL: none (1.0) */
     bool expect_continue; /* Expect: 100-continue, in 1.1 */
 } mg_h1_request;

@@ -6,6 +6,7 @@
  * could end a line; and the fields, written and read again, are the same.
  */
 #include "codec/h1_head.h"
+
 #include "codec/h1_write.h"
 #include "codec/scan.h"
 

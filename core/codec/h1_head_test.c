@@ -43,6 +43,7 @@ TEST("at most two empty lines before a request are skipped (RFC 9112 section 2.2
     TAKEN("\r\n\r\nGET / HTTP/1.0\r\n\r\n");
     REFUSED(400, "\r\n\r\n\r\nGET / HTTP/1.0\r\n\r\n");
     REFUSED(400, "\nGET / HTTP/1.0\r\n\r\n");
+    REFUSED(400, "\r\n\rGET / HTTP/1.0\r\n\r\n");
 }
 
 TEST("bare CR is refused wherever it stands (RFC 9112 section 2.2)")
@@ -239,6 +240,8 @@ TEST("the authority form belongs to CONNECT and the asterisk to OPTIONS (RFC 911
     CHECK_INT(R("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n").q.uri.form, MG_TARGET_AUTHORITY);
     TAKEN("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
     TAKEN("OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK_STR(R("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n").q.uri.raw_path, MG_STR("*"));
+    CHECK_STR(R("OPTIONS http://a/ HTTP/1.1\r\nHost: a\r\n\r\n").q.uri.raw_path, MG_STR("/"));
     REFUSED(400, "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n");
     REFUSED(400, "CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n");
     REFUSED(400, "CONNECT a:443 HTTP/1.1\r\nHost: b:443\r\n\r\n");
@@ -261,6 +264,8 @@ TEST("a request line that is too long is answered 414, a head or field count tha
     o = read_all_ways(REQUEST, &small, MG_STR("GET / HTTP/1.0\r\nA: 67890123456789012\r\n\r\n"));
     CHECK_INT(o.rc, MG_OK);
     CHECK_INT(o.size, 40);
+    const mg_h1_limits tiny = {.line_most = 14, .head_most = 3, .fields_most = 2};
+    CHECK_INT(read_all_ways(REQUEST, &tiny, MG_STR("\r\n\r\n")).status, 431);
     o = read_all_ways(REQUEST, &small, MG_STR("GET / HTTP/1.0\r\nA:\r\nB:\r\nC:\r\n\r\n"));
     CHECK_INT(o.status, 431);
     CHECK_INT(read_all_ways(REQUEST, &small, MG_STR("GET / HTTP/1.0\r\nA:\r\nB:\r\n\r\n")).rc, MG_OK);

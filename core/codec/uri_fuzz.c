@@ -4,8 +4,9 @@
  * Whatever the bytes: slices lie in the input; a normal path begins with a slash, holds no dot segment and
  * normalises to itself; decoding undoes encoding; cutting ends.
  */
-#include "codec/scan.h"
 #include "codec/uri.h"
+
+#include "codec/scan.h"
 
 #include <stdlib.h>
 

@@ -95,7 +95,9 @@ struct mg_exchange {
     /* Upstream. */
     mg_upstream *upstream;
     mg_dial dial;
-    mg_peer *peer_now;
+    mg_peer *peer_now;            /* of this try, or the last one; NULL: none yet */
+    mg_peer *redial;              /* next try: this one, on a fresh connection */
+    bool peer_held;               /* counted as active there */
     uint64_t tried;
     uint32_t tries;
     bool body_sent_up;            /* body bytes have been moved to an origin: no other try */
@@ -104,7 +106,12 @@ struct mg_exchange {
     bool continue_sent;
     bool close_client;            /* the client connection must not be reused */
     bool tunnel;
-    bool is_internal_error;       /* the answer is the proxy's own error: hooks that failed do not run again */
+    bool is_internal_error;       /* the answer is the proxy's own error */
+    bool failed_ran, response_failed; /* hooks that are not to run again */
+    bool up_broken;               /* the upload broke, and that has been dealt with */
+    bool refused;                 /* the head was not valid: there is no request */
+    bool settled;                 /* numbers are counted, the origin is let go */
+    mg_stats_row *worker_stats;
 
     /* A whole body that a script asked for (mg_exchange_hold_body). */
     mg_chain held;
@@ -113,7 +120,8 @@ struct mg_exchange {
 
     /* Scripts. */
     void *script;                 /* the script floor's slot for this exchange; NULL: none yet */
-    uint32_t hooks_running;       /* the phase that waits, +1; 0: none */
+    uint8_t hook_waits;           /* the phase that waits, +1; 0: none */
+    bool hook_ready;              /* what it waited for is there */
 
     /* Waits. */
     mg_deadline deadline;         /* of the stage */
@@ -121,13 +129,19 @@ struct mg_exchange {
     mg_later wake;
     uint8_t waiting_for;          /* names the deadline when it passes */
     bool driving, drive_again;
-    uint64_t rate_mark;           /* bytes moved when the deadline was armed (minimum rates) */
+    bool gone_watch;              /* the client closed its sending side: the answer must begin soon */
+    uint64_t wait_mark;           /* bytes moved when the deadline was armed */
+
+    /* Splicing, one pipe per direction; NULL: not. */
+    struct mg_pipe *pipe_up, *pipe_down;
+    mg_block *res_head;           /* held: the slices of `res` */
+    struct { mg_arena arena; mg_block *head; } kept; /* of the client side, when it is let go before the log hooks */
 
     /* Numbers for the log, microseconds on the monotonic clock; 0: did not happen. */
     struct {
         int64_t began, routed, dialled, connected, response_head, response_sent, ended;
     } at;
-    uint64_t bytes_down;          /* body bytes of the answer sent to the client */
+    uint64_t bytes_up, bytes_down; /* body bytes from and to the client; whole when the log is written */
     mg_link link;                 /* in the worker's list of exchanges */
 };
 

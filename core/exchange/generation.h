@@ -54,6 +54,7 @@ struct mg_route {
     mg_str rewrite;           /* path sent to the origin, with * and :names; p == NULL: unchanged */
     mg_str *upgrades;         /* lower-case protocols that may pass */
     uint32_t upgrade_count;
+    bool trace;               /* its methods name TRACE */
     mg_timeouts timeouts;
     uint64_t body_limit;
     mg_stats_row *stats;      /* this worker's */

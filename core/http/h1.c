@@ -28,8 +28,8 @@ void mg_h1_fini(mg_h1 *c)
     mg_io_stop(&c->io);
     mg_transport_close(&c->transport);
     mg_block_drop(c->block);
-    mg_block_drop(c->head);
-    c->block = c->head = NULL;
+    mg_block_drop(c->side.head);
+    c->block = c->side.head = NULL;
     mg_chain_fini(&c->side.in);
     mg_chain_fini(&c->out);
 }
@@ -44,7 +44,8 @@ void mg_h1_begin(mg_h1 *c, mg_arena *arena)
     s->in_total = s->out_total = 0;
     s->trailers = NULL;
     s->why = NULL;
-    s->will_close = s->splicing = false;
+    s->will_close = s->splice_from = s->splice_to = s->heard = s->blocked = false;
+    s->written = c->write_mark = 0;
     c->in_framing = c->out_framing = MG_H1_NONE;
     c->in_left = c->out_left = 0;
     c->reader = (mg_h1_reader){0};
@@ -58,8 +59,8 @@ void mg_h1_rest(mg_h1 *c)
     c->side.on_change = NULL;
     c->side.arena = NULL;
     c->side.trailers = NULL;
-    mg_block_drop(c->head);
-    c->head = NULL;
+    mg_block_drop(c->side.head);
+    c->side.head = NULL;
     if (c->block && c->at == c->block->used) {
         mg_block_drop(c->block);
         c->block = NULL;
@@ -79,8 +80,8 @@ void mg_h1_ate(mg_h1 *c, size_t n)
 
 void mg_h1_ate_head(mg_h1 *c, size_t n)
 {
-    mg_block_drop(c->head);
-    c->head = mg_block_hold(c->block);
+    mg_block_drop(c->side.head);
+    c->side.head = mg_block_hold(c->block);
     mg_h1_ate(c, n);
 }
 
@@ -118,7 +119,7 @@ static void on_ready(mg_io *io, int events)
 {
     mg_h1 *c = MG_OWNER(io, mg_h1, io);
     if (events & MG_WRITE) {
-        if (c->side.splicing) {
+        if (c->side.splice_to) {
             c->side.blocked = false;
             mg_h1_listen(c);
         } else {
@@ -212,8 +213,8 @@ static bool receive_body(mg_h1 *c)
 
 bool mg_h1_receive(mg_h1 *c, uint32_t head_most)
 {
-    if (c->paused || c->eof || c->side.splicing)
-        return c->side.splicing;
+    if (c->paused || c->eof || c->side.splice_from)
+        return c->side.splice_from;
     bool in_body = c->side.got == MG_GOT_HEAD;
     if (in_body && c->side.in.n >= c->buffer) {
         c->paused = true;
@@ -234,6 +235,7 @@ bool mg_h1_receive(mg_h1 *c, uint32_t head_most)
     if (rc != MG_OK)
         return ended_reading(c, rc);
     c->block->used += (uint32_t)n;
+    c->side.heard = true;
     return true;
 }
 
@@ -352,7 +354,7 @@ bool mg_h1_write_out(mg_h1 *c)
             break;
         }
         mg_chain_eat(&c->out, n);
-        c->written += n;
+        c->side.written += n;
     }
     c->side.queued = c->out.n;
     if (!c->out.n) {
@@ -365,8 +367,8 @@ bool mg_h1_write_out(mg_h1 *c)
     }
     /* The deadline runs in windows: in each, at least min_rate bytes a second must get through. */
     uint64_t owed = (uint64_t)c->min_rate * (uint64_t)c->write_ms / 1000;
-    if (!c->side.blocked || c->written - c->write_mark > owed) {
-        c->write_mark = c->written;
+    if (!c->side.blocked || c->side.written - c->write_mark > owed) {
+        c->write_mark = c->side.written;
         mg_deadline_arm(&c->deadline, c->write_ms);
     }
     c->side.blocked = true;
@@ -513,13 +515,13 @@ void mg_h1_side_spliced_out(mg_side *s, uint64_t n, mg_rc rc)
 {
     mg_h1 *c = MG_H1_OF_SIDE(s);
     s->out_total += n;
-    c->written += n;
+    c->side.written += n;
     if (c->out_framing == MG_H1_LENGTH)
         c->out_left -= n;
     if (rc == MG_AGAIN) {
         uint64_t owed = (uint64_t)c->min_rate * (uint64_t)c->write_ms / 1000;
-        if (!mg_deadline_is_armed(&c->deadline) || c->written - c->write_mark > owed) {
-            c->write_mark = c->written;
+        if (!mg_deadline_is_armed(&c->deadline) || c->side.written - c->write_mark > owed) {
+            c->write_mark = c->side.written;
             mg_deadline_arm(&c->deadline, c->write_ms);
         }
         s->blocked = true;

@@ -36,7 +36,6 @@ struct mg_h1 {
     mg_io io;
     mg_deadline deadline;
     mg_block *block;               /* unread input is [at, used); NULL: none */
-    mg_block *head;                /* holds the slices of the head that was read last */
     uint32_t at;
     uint32_t min_rate;
     uint64_t in_left, out_left;    /* LENGTH: bytes to go */
@@ -44,7 +43,7 @@ struct mg_h1 {
     mg_h1_reader reader;
     mg_h1_chunked chunked;
     int64_t write_ms;
-    uint64_t written, write_mark;  /* bytes ever written; at the last look at the rate */
+    uint64_t write_mark;           /* side.written at the last look at the rate */
     uint32_t buffer;
     uint8_t in_framing, out_framing;
     bool eof;                      /* the other side ended its direction */

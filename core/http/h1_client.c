@@ -141,7 +141,7 @@ static void advance(mg_h1 *h)
     }
     /* An end of the connection that came with the last bytes shows at the next read: heads come first. */
     bool changed = mg_h1_receive(h, c->limits.head_most);
-    if (changed && !h->side.splicing) {
+    if (changed && !h->side.splice_from) {
         if (h->side.got == MG_GOT_NOTHING)
             read_head(c);
         else if (h->side.got == MG_GOT_HEAD && c->response.status >= 200)

@@ -231,7 +231,7 @@ static void advance(mg_h1 *h)
         throw_away(c);
         return;
     case BUSY:
-        if (changed && !h->side.splicing)
+        if (changed && !h->side.splice_from)
             mg_h1_decode(h, &c->settings->limits);
         if (h->side.got == MG_GOT_BROKEN && c->awaits_continue)
             c->awaits_continue = false;
@@ -266,8 +266,8 @@ static void late(mg_h1 *h)
             close_now(c);
         return;
     case BUSY: /* the client reads too slowly */
-        mg_h1_break_out(h, h->written == h->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW);
-        h->side.broke = h->written == h->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW;
+        mg_h1_break_out(h, h->side.written == h->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW);
+        h->side.broke = h->side.written == h->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW;
         mg_h1_listen(h);
         if (h->side.on_change)
             h->side.on_change(&h->side);
@@ -391,10 +391,14 @@ static void release(mg_side *s, bool clean)
     mg_h1_server *c = SERVER_OF_SIDE(s);
     bool answered = s->sent == MG_SENT_ALL && !c->h1.out.n;
     if (!clean || !answered || c->h1.eof) {
-        if (answered && !c->h1.eof)
+        if (answered && !c->h1.eof) {
             to_linger(c);
-        else
-            close_now(c);
+            return;
+        }
+        /* An answer whose end is the end of the connection must not look whole. */
+        if (s->sent == MG_SENT_HEAD && c->h1.out_framing == MG_H1_UNTIL_CLOSE)
+            mg_socket_reset_on_close(c->h1.transport.fd);
+        close_now(c);
     } else if (s->will_close || s->got != MG_GOT_ALL) {
         if (s->got == MG_GOT_ALL && !mg_h1_unread(&c->h1).n)
             close_now(c);
@@ -412,6 +416,16 @@ static void abort_side(mg_side *s)
     close_now(c);
 }
 
+static void take_arena(mg_side *s, mg_arena *to)
+{
+    mg_h1_server *c = SERVER_OF_SIDE(s);
+    *to = c->arena;
+    mg_arena_init(&c->arena, c->settings->arena_most);
+    s->arena = &c->arena;
+    c->request = NULL;
+    s->trailers = NULL;
+}
+
 static const mg_h1_kind kind = {.advance = advance, .late = late};
 static const mg_side_ops ops = {
     .send_response = send_response,
@@ -424,6 +438,7 @@ static const mg_side_ops ops = {
     .become_tunnel = mg_h1_side_become_tunnel,
     .release = release,
     .abort = abort_side,
+    .take_arena = take_arena,
     .splice_in = mg_h1_side_splice_in,
     .splice_out = mg_h1_side_splice_out,
     .spliced_in = mg_h1_side_spliced_in,

@@ -77,10 +77,12 @@ typedef struct {
     /* The exchange is done with the side. clean: both messages ended; the connection lives on if it can. */
     void (*release)(mg_side *s, bool clean);
     void (*abort)(mg_side *s);       /* release at once, by reset: what was begun must not look complete */
+    /* The arena, and with it all heads, goes over to the exchange, which may outlive its release (log hooks). */
+    void (*take_arena)(mg_side *s, mg_arena *to);
     /* A descriptor to splice from or to, or -1 when framing or a layer forbids it now. */
     int (*splice_in)(mg_side *s, uint64_t *left);  /* body bytes still to come, none of them in `in` */
     int (*splice_out)(mg_side *s, uint64_t *left); /* body bytes still to go, none of them queued */
-    /* While `splicing` is set the connection reads and writes nothing itself: readiness is on_change. */
+    /* While splice_from (splice_to) is set the connection reads (writes) nothing itself: readiness is on_change. */
     void (*spliced_in)(mg_side *s, uint64_t n, mg_rc rc);  /* n bytes went past; then OK, AGAIN, EOF or GONE */
     void (*spliced_out)(mg_side *s, uint64_t n, mg_rc rc); /* the same; AGAIN: tell when there is room */
     void (*pause)(mg_side *s, bool paused);                /* whether arriving bytes are to be told */
@@ -96,8 +98,11 @@ struct mg_side {
     uint8_t got, sent, broke;     /* mg_got, mg_sent, mg_broke */
     bool will_close;              /* the connection ends after this exchange */
     bool half_closed;             /* the other side will send no more on this connection */
-    bool splicing;                /* the exchange moves the bytes from descriptor to descriptor */
+    bool splice_from, splice_to;  /* the exchange moves these bytes from descriptor to descriptor */
     bool blocked;                 /* what is queued could not be written yet */
+    bool heard;                   /* any byte of the incoming message has arrived */
+    uint64_t written;             /* bytes of the outgoing message that went onto the wire */
+    mg_block *head;               /* holds the slices of the head that was read last */
     mg_fields *trailers;          /* of the incoming message, in the arena; NULL: none */
     mg_arena *arena;
     const char *why;              /* static sentence when broken */

@@ -1,0 +1,261 @@
+#include "exchange/inside.h"
+
+#include "base/clock.h"
+#include "codec/forwarded.h"
+
+enum { MORE_FIELDS = 12 };
+
+#define BIT(id) ((uint64_t)1 << MG_FIELD_##id)
+
+/* Between two neighbours only, or made anew by us (RFC 9110 section 7.6.1). TE is sent on as "trailers" alone,
+ * Upgrade only when the route lets it pass. */
+static const uint64_t never_up = BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TRANSFER_ENCODING) |
+                                 BIT(CONTENT_LENGTH) | BIT(HOST) | BIT(UPGRADE) | BIT(HTTP2_SETTINGS) | BIT(TE) |
+                                 BIT(PROXY_AUTHORIZATION) | BIT(EXPECT);
+static const uint64_t never_down = BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TRANSFER_ENCODING) |
+                                   BIT(CONTENT_LENGTH) | BIT(UPGRADE) | BIT(TE) | BIT(HTTP2_SETTINGS);
+/* What a Connection field may not take away: those on whose presence the next hop relies. */
+static const uint64_t not_hop = BIT(HOST) | BIT(FORWARDED) | BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_HOST) |
+                                BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_PORT) | BIT(VIA) | BIT(AUTHORIZATION) |
+                                BIT(COOKIE) | BIT(SET_COOKIE) | BIT(CONTENT_TYPE) | BIT(CONTENT_ENCODING) |
+                                BIT(CONTENT_RANGE) | BIT(CACHE_CONTROL) | BIT(X_REQUEST_ID) | BIT(X_REAL_IP) |
+                                BIT(RANGE) | BIT(ORIGIN) | BIT(REFERER) | BIT(EXPECT);
+
+static uint64_t bit_of(const mg_field *f)
+{
+    return f->id < MG_FIELD_KNOWN ? (uint64_t)1 << f->id : 0;
+}
+
+/* Whether any Connection field names this one. */
+static bool is_named(const mg_fields *all, const mg_field *f)
+{
+    if (bit_of(f) & not_hop)
+        return false;
+    for (uint32_t i = 0; i < all->count; i++)
+        if (all->at[i].id == MG_FIELD_CONNECTION && !(all->at[i].flags & MG_FIELD_GONE) &&
+            mg_str_has_token(all->at[i].value, f->name))
+            return true;
+    return false;
+}
+
+/* Connection fields that name nothing but close, keep-alive and upgrade are the usual case. */
+static bool names_others(const mg_fields *all)
+{
+    mg_field *f = mg_fields_find(all, MG_FIELD_CONNECTION);
+    if (!f)
+        return false;
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (all->at[i].id != MG_FIELD_CONNECTION || all->at[i].flags & MG_FIELD_GONE)
+            continue;
+        mg_str rest = all->at[i].value, item;
+        while (mg_str_next_item(&rest, &item))
+            if (!mg_str_eq_nocase(item, MG_STR("close")) && !mg_str_eq_nocase(item, MG_STR("keep-alive")))
+                return true;
+    }
+    return false;
+}
+
+/* ---- up ---- */
+
+bool mg_exchange_upgrade_is_allowed(const mg_exchange *x, mg_str *protocol)
+{
+    mg_field *f = x->req.wants_upgrade ? mg_fields_find(x->req.fields, MG_FIELD_UPGRADE) : NULL;
+    if (!f || !x->route)
+        return false;
+    mg_str rest = f->value, item;
+    while (mg_str_next_item(&rest, &item))
+        for (uint32_t i = 0; i < x->route->upgrade_count; i++)
+            if (mg_str_eq_nocase(item, x->route->upgrades[i])) {
+                *protocol = item;
+                return true;
+            }
+    return false;
+}
+
+static mg_str joined(const mg_exchange *x, mg_field_id id, mg_str more)
+{
+    mg_str all = MG_STR_NONE;
+    const mg_fields *f = x->req.fields;
+    for (uint32_t i = 0; f->seen >> id & 1 && i < f->count; i++)
+        if (f->at[i].id == id && !(f->at[i].flags & MG_FIELD_GONE) && f->at[i].value.n)
+            all = all.n ? mg_arena_join(x->arena, mg_arena_join(x->arena, all, MG_STR(", ")), f->at[i].value) : f->at[i].value;
+    return all.n ? mg_arena_join(x->arena, mg_arena_join(x->arena, all, MG_STR(", ")), more) : more;
+}
+
+static mg_str forwarded_element(mg_exchange *x, mg_str ip)
+{
+    mg_str host = x->req.authority;
+    char *start = mg_arena_alloc(x->arena, ip.n + 2 * host.n + MG_FORWARDED_NODE_ROOM + 32), *to = start;
+    to = (char *)memcpy(to, "for=", 4) + 4;
+    to = mg_forwarded_put_node(to, ip, -1);
+    if (host.n) {
+        to = (char *)memcpy(to, ";host=", 6) + 6;
+        to = mg_forwarded_put_value(to, host);
+    }
+    to = (char *)memcpy(to, ";proto=", 7) + 7;
+    to = (char *)memcpy(to, x->req.scheme.p, x->req.scheme.n) + x->req.scheme.n;
+    return (mg_str){start, (size_t)(to - start)};
+}
+
+static mg_rc put(mg_fields *f, mg_field_id id, mg_str value)
+{
+    return value.n ? mg_fields_add(f, id, mg_field_name(id), value) : MG_OK;
+}
+
+/* A trusted proxy's word is kept and added to; anybody else's is replaced. */
+static mg_rc put_forwarded(mg_exchange *x, mg_fields *out, bool trusted)
+{
+    mg_forwarded_mode mode = x->gen->forwarded;
+    char text[MG_ADDR_ROOM];
+    mg_str ip = {text, mg_addr_print_ip(&x->peer, text)};
+    mg_rc rc = MG_OK;
+    if (mode & MG_FORWARDED_X) {
+        mg_str kept = mg_arena_copy(x->arena, ip);
+        mg_str host = trusted ? mg_fields_value(x->req.fields, MG_FIELD_X_FORWARDED_HOST) : MG_STR_NONE;
+        rc = put(out, MG_FIELD_X_FORWARDED_FOR, trusted ? joined(x, MG_FIELD_X_FORWARDED_FOR, kept) : kept);
+        if (rc == MG_OK)
+            rc = put(out, MG_FIELD_X_FORWARDED_PROTO, x->req.scheme);
+        if (rc == MG_OK)
+            rc = put(out, MG_FIELD_X_FORWARDED_HOST, host.n ? host : x->req.authority);
+    }
+    if (rc == MG_OK && mode & MG_FORWARDED_STANDARD) {
+        mg_str element = forwarded_element(x, ip);
+        rc = put(out, MG_FIELD_FORWARDED, trusted ? joined(x, MG_FIELD_FORWARDED, element) : element);
+    }
+    return rc;
+}
+
+static mg_str via(mg_exchange *x, int minor)
+{
+    return mg_arena_join(x->arena, minor == 0 ? MG_STR("1.0 ") : MG_STR("1.1 "), x->gen->via);
+}
+
+static mg_str host_to_send(const mg_exchange *x)
+{
+    mg_str option = x->upstream->options.host;
+    if (option.p)
+        return option.n ? option : x->peer_now->name;
+    return x->req.authority.n ? x->req.authority : x->peer_now->name;
+}
+
+static mg_rc put_hop_fields(mg_exchange *x, mg_fields *out)
+{
+    mg_str protocol;
+    if (mg_exchange_upgrade_is_allowed(x, &protocol)) {
+        mg_rc rc = put(out, MG_FIELD_CONNECTION, MG_STR("upgrade"));
+        return rc == MG_OK ? put(out, MG_FIELD_UPGRADE, protocol) : rc;
+    }
+    mg_str te = mg_fields_value(x->req.fields, MG_FIELD_TE);
+    if (te.n && mg_str_has_token(te, MG_STR("trailers"))) {
+        mg_rc rc = put(out, MG_FIELD_CONNECTION, MG_STR("te"));
+        return rc == MG_OK ? put(out, MG_FIELD_TE, MG_STR("trailers")) : rc;
+    }
+    return MG_OK;
+}
+
+static mg_str target_to_send(mg_exchange *x)
+{
+    mg_str path = x->req.path;
+    if (!x->req.query.p)
+        return path;
+    char *p = mg_arena_alloc(x->arena, path.n + 1 + x->req.query.n);
+    memcpy(p, path.p, path.n);
+    p[path.n] = '?';
+    if (x->req.query.n)
+        memcpy(p + path.n + 1, x->req.query.p, x->req.query.n);
+    return (mg_str){p, path.n + 1 + x->req.query.n};
+}
+
+/* What the route's path matched, put into its rewrite. */
+static mg_str rewritten(mg_exchange *x)
+{
+    mg_str pattern = x->route->rewrite, out = MG_STR_NONE;
+    while (pattern.n) {
+        size_t n = 0;
+        while (n < pattern.n && pattern.p[n] != '*' && !(pattern.p[n] == ':' && n && pattern.p[n - 1] == '/'))
+            n++;
+        out = mg_arena_join(x->arena, out, (mg_str){pattern.p, n});
+        if (n == pattern.n)
+            break;
+        size_t name = 1;
+        mg_str value = MG_STR_NONE;
+        if (pattern.p[n] == '*') {
+            value = x->search ? x->search->rest : MG_STR_NONE;
+        } else {
+            while (n + name < pattern.n && pattern.p[n + name] != '/')
+                name++;
+            for (uint32_t i = 0; x->search && i < x->search->param_count; i++)
+                if (mg_str_eq(x->search->params[i].name, (mg_str){pattern.p + n + 1, name - 1}))
+                    value = x->search->params[i].value;
+        }
+        out = mg_arena_join(x->arena, out, value);
+        pattern = (mg_str){pattern.p + n + name, pattern.n - n - name};
+    }
+    return out;
+}
+
+mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
+{
+    const mg_fields *in = x->req.fields;
+    *out = (mg_request_head){
+        .method = x->req.method,
+        .method_name = x->req.method_name,
+        .content_length = x->req.content_length,
+        .has_body = x->req.has_body,
+        .major = 1,
+        .minor = 1,
+    };
+    if (x->route->rewrite.p)
+        x->req.path = rewritten(x);
+    out->target = target_to_send(x);
+    bool trusted = x->gen->trusted && mg_cidrs_has(x->gen->trusted, &x->peer);
+    bool others = names_others(in);
+    uint64_t drop = never_up | BIT(VIA);
+    if (x->gen->forwarded & MG_FORWARDED_X || !trusted)
+        drop |= BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST);
+    if (x->gen->forwarded & MG_FORWARDED_STANDARD || !trusted)
+        drop |= BIT(FORWARDED);
+    if (!trusted)
+        drop |= BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP);
+
+    mg_fields_init(&out->fields, x->arena, in->count + MORE_FIELDS);
+    mg_rc rc = put(&out->fields, MG_FIELD_HOST, host_to_send(x));
+    for (uint32_t i = 0; rc == MG_OK && i < in->count; i++) {
+        const mg_field *f = &in->at[i];
+        if (f->flags & MG_FIELD_GONE || bit_of(f) & drop || (others && is_named(in, f)))
+            continue;
+        rc = mg_fields_add(&out->fields, f->id, f->name, f->value);
+        if (rc == MG_OK)
+            out->fields.at[out->fields.count - 1].flags = f->flags;
+    }
+    if (rc == MG_OK && x->req.expect_continue && !x->continue_sent)
+        rc = put(&out->fields, MG_FIELD_EXPECT, MG_STR("100-continue"));
+    if (rc == MG_OK)
+        rc = put_hop_fields(x, &out->fields);
+    if (rc == MG_OK)
+        rc = put_forwarded(x, &out->fields, trusted);
+    if (rc == MG_OK && x->gen->via.p)
+        rc = put(&out->fields, MG_FIELD_VIA, joined(x, MG_FIELD_VIA, via(x, x->req.minor)));
+    return rc;
+}
+
+/* ---- down ---- */
+
+mg_rc mg_exchange_clean_response(mg_exchange *x)
+{
+    mg_fields *f = &x->res.fields;
+    bool others = names_others(f);
+    uint64_t drop = x->res.status == 101 ? never_down & ~BIT(UPGRADE) : never_down;
+    if (others || f->seen & drop)
+        for (uint32_t i = 0; i < f->count; i++)
+            if (bit_of(&f->at[i]) & drop || (others && is_named(f, &f->at[i])))
+                f->at[i].flags |= MG_FIELD_GONE;
+    mg_rc rc = MG_OK;
+    if (x->res.status >= 200 && !mg_fields_find(f, MG_FIELD_DATE)) /* RFC 9110 section 6.6.1 */
+        rc = put(f, MG_FIELD_DATE, mg_arena_copy(x->arena, mg_clock_http_date()));
+    if (rc == MG_OK && x->gen->via.p && x->res_from_origin && x->res.status >= 200)
+        rc = put(f, MG_FIELD_VIA, via(x, x->res.minor));
+    if (rc == MG_OK && x->res.status == 101)
+        rc = put(f, MG_FIELD_CONNECTION, MG_STR("upgrade"));
+    return rc;
+}

@@ -1,0 +1,249 @@
+#include "exchange/inside.h"
+
+#include "base/clock.h"
+
+/* ---- up ---- */
+
+static void throw_away(mg_side *s)
+{
+    if (s->in.n) {
+        mg_chain_eat(&s->in, s->in.n);
+        mg_side_took(s);
+    }
+}
+
+/* What a script has had collected goes first; it stays, so that another try can send it again. False: all of
+ * it is on its way. */
+static bool send_held(mg_exchange *x)
+{
+    if (x->origin->out_total >= x->held.n)
+        return false;
+    size_t skip = (size_t)x->origin->out_total, n = MG_MIN(x->held.n - skip, mg_side_room(x->origin));
+    mg_chain part = {0};
+    for (const mg_slice *s = x->held.first; s && part.n < n; s = s->next) {
+        if (skip >= s->n) {
+            skip -= s->n;
+            continue;
+        }
+        mg_chain_add_block(&part, s->block, s->p + skip, MG_MIN(s->n - skip, n - part.n));
+        skip = 0;
+    }
+    x->origin->ops->send_body(x->origin, &part, part.n);
+    return x->origin->out_total < x->held.n;
+}
+
+static bool over_limit(mg_exchange *x)
+{
+    if (x->client->in_total <= x->route->body_limit)
+        return false;
+    if (x->client->sent == MG_SENT_NOTHING) {
+        mg_exchange_fail(x, 413, MG_END_LIMIT, "http_request_error", "the body is larger than its limit");
+        mg_exchange_drop_origin(x, false);
+    } else {
+        mg_exchange_cut(x, MG_END_LIMIT);
+    }
+    return true;
+}
+
+static void finish_up(mg_exchange *x)
+{
+    mg_side *o = x->origin, *c = x->client;
+    if (c->got != MG_GOT_ALL || c->in.n || x->pipe_up || o->out_total < x->held.n)
+        return;
+    o->ops->send_end(o, c->trailers);
+    x->up_done = true;
+}
+
+/* Bytes that have left the client's side for an origin cannot be sent to another one. */
+static void send_up(mg_exchange *x)
+{
+    mg_side *c = x->client, *o = x->origin;
+    uint64_t before = o->out_total;
+    bool spliced = false;
+    if (x->pipe_up || (!c->in.n && c->got == MG_GOT_HEAD && !o->queued))
+        spliced = mg_exchange_splice(c, o, &x->pipe_up);
+    size_t n = spliced ? 0 : MG_MIN(c->in.n, mg_side_room(o));
+    if (n) {
+        o->ops->send_body(o, &c->in, n);
+        mg_side_took(c);
+    }
+    x->body_sent_up |= o->out_total != before || x->pipe_up;
+}
+
+void mg_exchange_pump_up(mg_exchange *x)
+{
+    mg_side *c = x->client, *o = x->origin;
+    if (x->up_done || over_limit(x))
+        return;
+    if (!o || o->sent == MG_SENT_BROKEN || (o->got == MG_GOT_ALL && o->half_closed))
+        x->up_given_up = true;
+    if (x->up_given_up) {
+        throw_away(c);
+        return;
+    }
+    if (send_held(x))
+        return;
+    send_up(x);
+    finish_up(x);
+}
+
+void mg_exchange_collect(mg_exchange *x)
+{
+    mg_side *c = x->client;
+    mg_chain_move(&x->held, &c->in);
+    mg_side_took(c);
+    if (x->held.n > x->held_most)
+        x->hold = 3;
+    else if (c->got == MG_GOT_ALL || !x->req.has_body)
+        x->hold = 2;
+    else if (c->got == MG_GOT_BROKEN)
+        x->hold = 4;
+    if (x->hold != 1)
+        x->hook_ready = true;
+}
+
+mg_rc mg_exchange_hold_body(mg_exchange *x, uint64_t most)
+{
+    if (x->hold == 0 || (x->hold == 3 && most > x->held_most)) {
+        x->held_most = most;
+        if (x->req.content_length > 0 && (uint64_t)x->req.content_length > most)
+            return MG_LIMIT;
+        x->hold = 1;
+        if (x->req.has_body && x->req.expect_continue) {
+            mg_h1_server_continue(x->client);
+            x->continue_sent = true;
+        }
+        mg_exchange_collect(x);
+    }
+    switch (x->hold) {
+    case 1:
+        return MG_AGAIN;
+    case 2:
+        return x->held.n > most ? MG_LIMIT : MG_OK;
+    case 3:
+        return MG_LIMIT;
+    default:
+        return MG_GONE;
+    }
+}
+
+/* ---- down ---- */
+
+static void finish_down(mg_exchange *x, const mg_fields *trailers)
+{
+    x->client->ops->send_end(x->client, trailers);
+    x->down_done = true;
+}
+
+static void down_from_origin(mg_exchange *x)
+{
+    mg_side *c = x->client, *o = x->origin;
+    if (x->pipe_down || (!o->in.n && !c->queued && o->got == MG_GOT_HEAD)) {
+        if (mg_exchange_splice(o, c, &x->pipe_down))
+            return;
+    }
+    size_t n = MG_MIN(o->in.n, mg_side_room(c));
+    if (n) {
+        c->ops->send_body(c, &o->in, n);
+        mg_side_took(o);
+    }
+    if (o->in.n)
+        return;
+    if (o->got == MG_GOT_ALL)
+        finish_down(x, o->trailers);
+    else if (o->got == MG_GOT_BROKEN) /* never passed on as complete */
+        mg_exchange_cut(x, o->broke == MG_BROKE_SYNTAX ? MG_END_ORIGIN_BAD : MG_END_ORIGIN_TRUNCATED);
+}
+
+static void down_from_answer(mg_exchange *x)
+{
+    mg_side *c = x->client;
+    for (;;) {
+        size_t n = MG_MIN(x->answer.body.n, mg_side_room(c));
+        if (n)
+            c->ops->send_body(c, &x->answer.body, n);
+        if (x->answer.body.n || c->sent == MG_SENT_BROKEN)
+            return;
+        if (x->answer.whole) {
+            finish_down(x, NULL);
+            return;
+        }
+        if (!x->answer.pull || (x->hook_waits && !x->hook_ready))
+            return;
+        x->hook_ready = false;
+        mg_hook_result r = x->gen->hooks->pull(x);
+        x->hook_waits = r == MG_HOOK_WAIT ? MG_PHASE_HANDLER + 1 : 0;
+        if (r == MG_HOOK_FAILED) {
+            mg_exchange_cut(x, MG_END_SCRIPT);
+            return;
+        }
+        if (r == MG_HOOK_DONE)
+            x->answer.whole = true;
+        mg_side_flush(c);
+        if (r == MG_HOOK_WAIT)
+            return;
+    }
+}
+
+void mg_exchange_pump_down(mg_exchange *x)
+{
+    if (x->down_done)
+        return;
+    if (x->client->sent == MG_SENT_BROKEN)
+        return;
+    if (x->res_from_origin)
+        down_from_origin(x);
+    else
+        down_from_answer(x);
+}
+
+void mg_exchange_run_relay(mg_exchange *x)
+{
+    mg_exchange_pump_down(x);
+    if (x->stage != MG_STAGE_RELAY)
+        return;
+    mg_side_flush(x->client);
+    mg_exchange_pump_up(x);
+    if (x->stage != MG_STAGE_RELAY)
+        return;
+    if (x->origin)
+        mg_side_flush(x->origin);
+    if (!x->down_done || x->client->queued)
+        return;
+    if (x->client->sent == MG_SENT_BROKEN)
+        return;
+    /* The answer is out. An upload that the origin still takes goes on; any other is thrown away by the
+     * connection, which lingers. */
+    if (!x->up_done && !x->up_given_up && x->origin && x->client->got == MG_GOT_HEAD)
+        return;
+    if (x->origin && x->origin->queued && x->origin->sent != MG_SENT_BROKEN)
+        return;
+    mg_exchange_go(x, MG_STAGE_LOG);
+}
+
+/* ---- tunnel ---- */
+
+static void pour(mg_side *from, mg_side *to)
+{
+    size_t n = MG_MIN(from->in.n, mg_side_room(to));
+    if (n && to->sent == MG_SENT_HEAD) {
+        to->ops->send_body(to, &from->in, n);
+        mg_side_took(from);
+    }
+    mg_side_flush(to);
+    if (from->got == MG_GOT_ALL && !from->in.n && to->sent == MG_SENT_HEAD && !to->queued)
+        to->ops->send_end(to, NULL);
+}
+
+void mg_exchange_run_tunnel(mg_exchange *x)
+{
+    mg_side *c = x->client, *o = x->origin;
+    pour(c, o);
+    pour(o, c);
+    bool broke = c->got == MG_GOT_BROKEN || o->got == MG_GOT_BROKEN || c->sent == MG_SENT_BROKEN || o->sent == MG_SENT_BROKEN;
+    bool over = c->sent == MG_SENT_ALL && o->sent == MG_SENT_ALL;
+    if (broke || over) {
+        x->close_client = true;
+        mg_exchange_go(x, MG_STAGE_LOG);
+    }
+}

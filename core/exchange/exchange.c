@@ -776,14 +776,19 @@ void mg_exchange_world_init(mg_pool *pool)
     mg_list_init(&mg_world.exchanges);
 }
 
-void mg_exchange_stop_all(void)
+void mg_exchange_stop_of(const mg_generation *g)
 {
     MG_LIST_EACH_SAFE(l, after, &mg_world.exchanges) {
         mg_exchange *x = MG_OWNER(l, mg_exchange, link);
-        if (x->stage < MG_STAGE_LOG) {
+        if (x->stage < MG_STAGE_LOG && (!g || x->gen == g)) {
             mg_exchange_cut(x, MG_END_STOPPED);
             mg_exchange_drive(x);
         }
     }
+}
+
+void mg_exchange_stop_all(void)
+{
+    mg_exchange_stop_of(NULL);
     mg_exchange_free_pipes();
 }

@@ -188,5 +188,6 @@ mg_str mg_exchange_client_ip(mg_exchange *x);   /* printed once */
 
 /* End all that are under way (a stop that waits no longer). */
 void mg_exchange_stop_all(void);
+void mg_exchange_stop_of(const mg_generation *g); /* those of one generation; NULL: of all */
 
 #endif

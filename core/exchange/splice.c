@@ -93,6 +93,7 @@ static bool begin(mg_side *from, mg_side *to, struct mg_pipe **pipe)
 static void stop(mg_side *from, mg_side *to, struct mg_pipe **pipe)
 {
     from->splice_from = to->splice_to = false;
+    from->ops->pause(from, false);
     mg_exchange_unsplice(pipe);
 }
 
@@ -117,32 +118,41 @@ static mg_rc empty(struct mg_pipe *p, mg_side *to, uint64_t in_left)
     return MG_OK;
 }
 
+/* One filling and one emptying. MG_OK: go on; MG_AGAIN: one of the sides will wake us; MG_EOF: over. */
+static mg_rc pass_on(mg_side *from, mg_side *to, struct mg_pipe *p)
+{
+    uint64_t left = 0;
+    int fd = from->ops->splice_in(from, &left);
+    if (fd >= 0 && !p->n) {
+        ssize_t n = splice(fd, NULL, p->in, NULL, (size_t)MG_MIN(left, (uint64_t)p->size), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        mg_rc rc = outcome(n);
+        if (rc == MG_AGAIN)
+            return MG_AGAIN;
+        from->ops->spliced_in(from, n > 0 ? (uint64_t)n : 0, rc);
+        if (rc == MG_OK) {
+            p->n += (size_t)n;
+            left -= (uint64_t)n;
+        }
+    }
+    mg_rc rc = empty(p, to, fd >= 0 ? left : 0);
+    if (rc == MG_OK && (fd < 0 || from->got != MG_GOT_HEAD))
+        return MG_EOF;
+    return rc == MG_GONE || rc == MG_EOF ? MG_EOF : rc;
+}
+
 bool mg_exchange_splice(mg_side *from, mg_side *to, struct mg_pipe **pipe)
 {
     if (!*pipe && !begin(from, to, pipe))
         return false;
-    struct mg_pipe *p = *pipe;
-    for (int turn = 0; turn < TURNS; turn++) {
-        uint64_t left = 0;
-        int fd = from->ops->splice_in(from, &left);
-        if (to->blocked)
-            return true;
-        if (empty(p, to, fd >= 0 ? left : 0) == MG_AGAIN) {
-            from->ops->pause(from, true);
-            return true;
-        }
-        from->ops->pause(from, false);
-        if (to->sent == MG_SENT_BROKEN || fd < 0) { /* over: all of it has passed, or a side broke */
-            stop(from, to, pipe);
-            return false;
-        }
-        ssize_t n = splice(fd, NULL, p->in, NULL, (size_t)MG_MIN(left, (uint64_t)p->size), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        mg_rc rc = outcome(n);
-        if (rc == MG_AGAIN)
-            return true;
-        from->ops->spliced_in(from, n > 0 ? (uint64_t)n : 0, rc);
-        if (n > 0)
-            p->n += (size_t)n;
+    if (to->blocked)
+        return true;
+    mg_rc rc = MG_OK;
+    for (int turn = 0; turn < TURNS && rc == MG_OK; turn++)
+        rc = pass_on(from, to, *pipe);
+    if (rc == MG_EOF) { /* all of it has passed, or a side broke */
+        stop(from, to, pipe);
+        return false;
     }
+    from->ops->pause(from, to->blocked);
     return true;
 }

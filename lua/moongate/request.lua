@@ -82,9 +82,16 @@ function request.new(address, number)
   return made, response.new(pointer, number)
 end
 
+---Looks every function up once: the compiler only takes those that have been found before.
+local function find_functions()
+  for _, name in ipairs(api.functions) do
+    if C[name] == nil then error(name) end
+  end
+end
+
 ---Compiled code may use the FFI from now on, if the program lets it find its functions.
 function request.start()
-  if pcall(function() return C.mg_api_text end) then dual.start() end
+  if pcall(find_functions) then dual.start() end
 end
 
 return request

@@ -17,6 +17,7 @@
 local harness = require "moongate.testing.harness"
 local headers = require "moongate.testing.headers"
 local inline = require "moongate.testing.inline"
+local made = require "moongate.testing.made"
 local proxy = require "moongate.testing.proxy"
 local scenario = require "moongate.testing.scenario"
 
@@ -59,14 +60,14 @@ end
 ---@param fields? table method, path, query, headers, client, body, …
 ---@return table
 function testing.request(fields)
-  return harness.request(fields)
+  return made.request(fields)
 end
 
 ---A made-up answer, as a policy sees it.
 ---@param fields? table status, headers, …
 ---@return table
 function testing.response(fields)
-  return harness.response(fields)
+  return made.response(fields)
 end
 
 ---Header fields, as a policy sees them.

@@ -52,24 +52,49 @@ describe("a policy without a proxy", function()
     assert.equal("/a", req.path)
     assert.equal("b=1&c=d%20e&b=2", req.query)
     assert.equal("/a?b=1&c=d%20e&b=2", req.target)
-    assert.same({ b = "1", c = "d e" }, req.args)
-    assert.same({ s = "1", t = "2" }, req.cookies)
+    assert.equal("d e", req.args.c)
+    assert.same({ "1", "2" }, req.args:all "b")
+    assert.equal("2", req.cookies.t)
+    assert.is_nil(req.params.none)
     assert.equal("::1", req.client.ip)
     assert.equal("xyz", req:body(3))
-    assert.same({ nil, "the body is longer than 2 bytes", 413 }, { req:body(2) })
+    assert.same({ nil, "the body is larger than its limit", "limit" }, { req:body(2) })
   end)
 
   it("may assign only what the phase allows, and the error stands at its own line", function()
-    local policy = testing.policy { rewrite = function(_, req) req.path = "/new" end, access = function(_, req)
-      req.path = "/ok"
-      req.method = "PUT"
-    end, log = function(_, req) req.nonsense = 1 end }
+    local policy = testing.policy {
+      rewrite = function(_, req) req.path = "/new" end,
+      access = function(_, req)
+        req.method = "PUT"
+        req.scheme = "https"
+      end,
+      log = function(_, req) req.method = "GET" end,
+      response = function(_, req) req.nonsense = 1 end,
+      failed = function(_, req) req.headers.x = "1" end,
+    }
     local _, req = policy:rewrite { path = "/old" }
     assert.equal("/new", req.path)
-    assert.matches("policy_spec.lua:%d+: req.method cannot be assigned in the phase 'access'",
-      message_of(function() policy:access {} end))
-    assert.error_matches(function() policy:log {} end, "req has no field 'nonsense'; a policy's own data belongs into req.ctx",
-      1, true)
+    assert.matches("policy_spec.lua:%d+: req.scheme cannot be changed$", message_of(function() policy:access {} end))
+    assert.matches("policy_spec.lua:%d+: req.method cannot be changed in phase 'log'; it can in: rewrite, access",
+      message_of(function() policy:log {} end))
+    assert.matches("policy_spec.lua:%d+: req.headers cannot be changed in phase 'failed'",
+      message_of(function() policy:failed({}, {}) end))
+    assert.matches("policy_spec.lua:%d+: req has no field 'nonsense'; what policies share goes into req.ctx",
+      message_of(function() policy:response({}, {}) end))
+  end)
+
+  it("is told when it reads a field that no request has", function()
+    assert.error_matches(function() testing.policy(function(req) return req.pth end):access {} end,
+      "req has no field 'pth'; did you mean 'path'?", 1, true)
+  end)
+
+  it("may answer with a text or a status, but not with anything else", function()
+    local function answer(value) return (testing.policy(function() return value end):access {}) end
+    assert.same({ status = 200, body = "text" }, answer "text")
+    assert.same({ status = 404 }, answer(404))
+    assert.error_matches(function() answer(true) end, "an answer is a table, a text or a status, not a boolean")
+    assert.error_matches(function() answer { code = 200 } end, "an answer has status, headers and body, not 'code'")
+    assert.error_matches(function() answer { status = 42 } end, "must be a whole number from 200 to 599, not 42")
   end)
 
   it("changes an answer", function()
@@ -125,7 +150,7 @@ describe("a policy's module without a proxy", function()
       local patient = {}
       function patient:access(req)
         local seen = dict.open "seen"
-        log.info("seen", seen:incr(req.client.ip, 1, { init = 0, ttl = 60 }))
+        log.info("seen", { times = seen:incr(req.client.ip, 1, { init = 0, ttl = 60 }) })
         time.sleep(30)
         req.ctx.now = time.now()
       end
@@ -136,7 +161,28 @@ describe("a policy's module without a proxy", function()
     assert.equal(before + 30, req.ctx.now)
     policy:access {}
     policy:access {} -- a minute after the first, whose count has run out
-    assert.same({ "info: seen 1", "info: seen 2", "info: seen 1" }, policy.logged)
+    assert.same({ "info: seen times=1", "info: seen times=2", "info: seen times=1" }, policy.logged)
+  end)
+
+  it("has timers that wait for the test to move the clock", function()
+    write("ticks.lua", [[
+      local task, log = require "moongate.task", require "moongate.log"
+      local ticks = {}
+      function ticks:start()
+        self.timer = task.every(10, function() log.info "tick" end)
+        task.after(15, function() error "once" end)
+      end
+      function ticks:stop() self.timer:cancel() end
+      return ticks]])
+    local policy = testing.policy "ticks"
+    policy:start()
+    policy:advance(25)
+    assert.equal(3, #policy.logged)
+    assert.equal("info: tick", policy.logged[1])
+    assert.matches("error: script error in a timer: .*ticks.lua:5: once", policy.logged[2])
+    policy:stop()
+    policy:advance(100)
+    assert.equal(3, #policy.logged)
   end)
 
   it("gets the modules that the test puts in the place of others", function()
@@ -179,6 +225,14 @@ describe("made-up header fields", function()
     assert.same({ "A=new", "c=4" }, seen)
   end)
 
+  it("take a list for several fields of one name", function()
+    local headers = testing.headers { { "Set-Cookie", "old" }, { "X", "1" } }
+    headers["set-cookie"] = { "a=1", "b=2" }
+    assert.same({ "a=1", "b=2" }, headers:all "set-cookie")
+    headers["set-cookie"] = {}
+    assert.is_nil(headers["set-cookie"])
+  end)
+
   it("refuse CR, LF and NUL at the caller's line", function()
     local headers = testing.headers()
     for _, value in ipairs { "a\rb", "a\nb", "a\0b" } do
@@ -186,5 +240,22 @@ describe("made-up header fields", function()
     end
     assert.error_matches(function() headers["a b"] = "x" end, "'a b' is not a header's name", 1, true)
     assert.error_matches(function() headers:add("x", {}) end, "a header's value is a string, not a table", 1, true)
+  end)
+end)
+
+describe("a made-up request", function()
+  it("has the fields that requests have, writable in the phases in which they are", function()
+    local made = require "moongate.testing.made"
+    local class, fields
+    for line in io.lines "lua/moongate/types/api.lua" do
+      class = line:match "^%-%-%-@class moongate%.(%a+)$" or class
+      fields = class == "request" and made.request_fields or class == "response" and made.response_fields
+      local name, rest = line:match "^%-%-%-@field (%a+) (.*)$"
+      if fields and name and name ~= "body" then
+        assert.is_truthy(fields[name], ("made-up %ss lack the field %s"):format(class, name))
+        local phases = rest:match "Assigned in: (.-)%.$"
+        assert.equal(phases or "", table.concat(fields[name], ", "), class .. "." .. name)
+      end
+    end
   end)
 end)

@@ -48,6 +48,22 @@ double mg_api_now(void);
 double mg_api_monotonic(void);
 ]]
 
+---Every function, by name.
+api.functions = {
+  "mg_api_alive",
+  "mg_api_text",
+  "mg_api_number",
+  "mg_api_set_text",
+  "mg_api_set_number",
+  "mg_api_header",
+  "mg_api_set_header",
+  "mg_api_add_header",
+  "mg_api_remove_header",
+  "mg_api_item",
+  "mg_api_now",
+  "mg_api_monotonic",
+}
+
 ---The fields of each class: the member of the enumeration, and whether it is a number.
 api.fields = {
   request = {

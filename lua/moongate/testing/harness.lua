@@ -1,5 +1,5 @@
----One policy without a proxy: its options are checked as the proxy checks them, and each phase is a method that takes a
----made-up request and returns the answer, which is data.
+---One policy without a proxy: its options are checked as the proxy checks them, and each phase is a method that takes
+---a made-up request and returns the answer, which is data.
 ---
 ---    local key = testing.policy("api_key", { keys = { "k1" } })
 ---    local answer, req = key:access { headers = { ["x-api-key"] = "wrong" } }
@@ -8,119 +8,19 @@
 ---
 ---To run several phases of one request, make it once: `local req = testing.request { path = "/" }`.
 
-local headers = require "moongate.testing.headers"
+local made = require "moongate.testing.made"
 local modules = require "moongate.testing.modules"
 local options = require "moongate.options"
 
 local harness = {}
-
--- Requests and answers ----------------------------------------------------------------------------------------------
-
----Which fields a phase may assign; all others raise an error at the script's line.
-local everything = {
-  method = true, path = true, query = true, target = true, scheme = true, host = true, upstream = true, deadline = true,
-}
-local assignable = {
-  rewrite = everything,
-  access = { path = true, query = true, upstream = true, deadline = true },
-  upstream_request = { method = true, path = true, query = true, target = true, host = true },
-}
-
-local FIXED = {} -- the key below which a made-up object keeps its fields
-local PHASE = {} -- and the phase that runs
-
----@class moongate.testing.made_request
-local request_methods = {}
-
----The body, at most `limit` bytes of it; nil, a message and 413 when it is longer.
----@param limit? integer
----@return string|nil
----@return string? message
----@return integer? status
-function request_methods:body(limit)
-  local body = rawget(self, FIXED).body or ""
-  if limit and #body > limit then return nil, ("the body is longer than %d bytes"):format(limit), 413 end
-  return body
-end
-
-local Request = {}
-
-function Request:__index(name)
-  return request_methods[name] or rawget(self, FIXED)[name]
-end
-
-function Request:__newindex(name, value)
-  local phase, fixed = rawget(self, PHASE), rawget(self, FIXED)
-  if phase and not (assignable[phase] or {})[name] then
-    local known = everything[name] or fixed[name] ~= nil
-    error(known and ("req.%s cannot be assigned in the phase '%s'"):format(name, phase)
-      or ("req has no field '%s'; a policy's own data belongs into req.ctx"):format(tostring(name)), 2)
-  end
-  fixed[name] = value
-end
-
----Query arguments, decoded; the first of a name wins.
-local function parse_args(query)
-  local args = {}
-  local function decode(text)
-    return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-  end
-  for name, value in (query or ""):gmatch "([^&=]+)=?([^&]*)" do
-    name = decode(name)
-    if args[name] == nil then args[name] = decode(value) end
-  end
-  return args
-end
-
-local function parse_cookies(line)
-  local cookies = {}
-  for name, value in (line or ""):gmatch "([^=;%s]+)=([^;]*)" do
-    if cookies[name] == nil then cookies[name] = value end
-  end
-  return cookies
-end
-
----A made-up request. Fields that are not given have sensible values; `path` may hold a query.
----@param given? table
----@return table req
-function harness.request(given)
-  if getmetatable(given) == Request then return given --[[@as table]] end
-  given = given or {}
-  local fields = {}
-  for name, value in pairs(given) do fields[name] = value end
-  local path, query = (given.target or given.path or "/"):match "^([^?]*)%??(.*)$"
-  fields.path, fields.query = path, given.query or (query ~= "" and query or nil)
-  fields.target = given.target or (fields.query and path .. "?" .. fields.query or path)
-  fields.method, fields.scheme = given.method or "GET", given.scheme or "http"
-  fields.host, fields.version = given.host or "localhost", given.version or "1.1"
-  fields.id, fields.time = given.id or "test-request", given.time or 1700000000
-  fields.client = given.client or {}
-  fields.client.ip, fields.client.port = fields.client.ip or "127.0.0.1", fields.client.port or 40000
-  fields.headers = headers.new(given.headers)
-  fields.args = given.args or parse_args(fields.query)
-  fields.cookies = given.cookies or parse_cookies(fields.headers:get "cookie")
-  fields.params, fields.ctx = given.params or {}, given.ctx or {}
-  return setmetatable({ [FIXED] = fields }, Request)
-end
-
----A made-up answer of an origin.
----@param given? table
----@return table res
-function harness.response(given)
-  given = given or {}
-  if headers.is(given.headers) and given.status then return given end
-  local res = {}
-  for name, value in pairs(given) do res[name] = value end
-  res.status, res.headers, res.timings = given.status or 200, headers.new(given.headers), given.timings or {}
-  return res
-end
 
 -- The policy --------------------------------------------------------------------------------------------------------
 
 ---@class moongate.testing.policy
 ---@field self table what the phases see as `self`: the checked options and what `setup` made
 ---@field logged string[] what was written with moongate.log, "level: message"
----@field now number what moongate.time says; a sleep moves it on
+---@field now number what moongate.time says; a sleep and `advance` move it on
+---@field timers table[] that the policy has set with moongate.task
 local Policy = {}
 Policy.__index = Policy
 
@@ -149,6 +49,31 @@ local function load_module(name, env)
     name), 3)
 end
 
+---The timer that is due first, up to a moment.
+local function first_due(timers, moment)
+  local first
+  for _, timer in ipairs(timers) do
+    if not timer.canceled and not timer.done and timer.at <= moment and (not first or timer.at < first.at) then
+      first = timer
+    end
+  end
+  return first
+end
+
+---Lets time pass for the policy; timers that come due run, each at its time.
+---@param seconds number
+function Policy:advance(seconds)
+  local goal = self.now + seconds
+  local timer = first_due(self.timers, goal)
+  while timer do
+    self.now = math.max(self.now, timer.at)
+    if timer.again then timer.at = timer.at + timer.again else timer.done = true end
+    timer.fire()
+    timer = first_due(self.timers, goal)
+  end
+  self.now = math.max(self.now, goal)
+end
+
 ---Runs a phase of the policy, if it has it, as a coroutine, for a policy may wait.
 local function run(self, phase, ...)
   local hook = self.module[phase]
@@ -164,9 +89,12 @@ end
 
 ---Runs a phase on a request while its assignments are guarded.
 local function run_guarded(self, phase, req, ...)
-  rawset(req, PHASE, phase)
+  local res = ...
+  made.enter(req, phase)
+  made.enter(res, phase)
   local ok, answer = pcall(run, self, phase, req, ...)
-  rawset(req, PHASE, nil)
+  made.enter(req, nil)
+  made.enter(res, nil)
   if not ok then error(answer, 0) end
   return answer
 end
@@ -177,8 +105,8 @@ for _, phase in ipairs { "rewrite", "access", "upstream_request" } do
   ---@return table|nil answer
   ---@return table req
   Policy[phase] = function(self, req)
-    req = harness.request(req)
-    return run_guarded(self, phase, req), req
+    req = made.request(req)
+    return made.answer(run_guarded(self, phase, req)), req
   end
 end
 
@@ -190,21 +118,31 @@ for _, phase in ipairs { "upstream_response", "response", "log" } do
   ---@return table req
   ---@return table res
   Policy[phase] = function(self, req, res)
-    req, res = harness.request(req), harness.response(res)
-    return run_guarded(self, phase, req, res), req, res
+    req, res = made.request(req), made.response(res)
+    return made.answer(run_guarded(self, phase, req, res)), req, res
   end
 end
 
-for _, phase in ipairs { "failed", "balance", "message" } do
-  ---Runs the phase on a request and what the phase is about: a failure, an upstream, a message.
+for _, phase in ipairs { "balance", "message" } do
+  ---Runs the phase on a request and what the phase is about: an upstream, a message.
   ---@param req? table
   ---@param subject any
   ---@return any answer
   ---@return table req
   Policy[phase] = function(self, req, subject)
-    req = harness.request(req)
+    req = made.request(req)
     return run_guarded(self, phase, req, subject), req
   end
+end
+
+---Runs the phase on a request and the failure that the proxy is about to answer.
+---@param req? table
+---@param failure table status, reason, …
+---@return table|nil answer
+---@return table req
+function Policy:failed(req, failure)
+  req = made.request(req)
+  return made.answer(run_guarded(self, "failed", req, failure)), req
 end
 
 for _, phase in ipairs { "connect", "tls" } do
@@ -239,7 +177,7 @@ end
 ---@return string[] written
 ---@return table req
 function Policy:request_body(req, chunks)
-  req = harness.request(req)
+  req = made.request(req)
   if not self.module.request_body then return chunks, req end
   local next_chunk, write, written = body_pipe(chunks)
   run_guarded(self, "request_body", req, next_chunk, write)
@@ -254,7 +192,7 @@ end
 ---@return table req
 ---@return table res
 function Policy:response_body(req, res, chunks)
-  req, res = harness.request(req), harness.response(res)
+  req, res = made.request(req), made.response(res)
   if not self.module.response_body then return chunks, req, res end
   local next_chunk, write, written = body_pipe(chunks)
   run_guarded(self, "response_body", req, res, next_chunk, write)
@@ -269,7 +207,7 @@ end
 ---@param opts? moongate.testing.policy_options
 ---@return moongate.testing.policy
 function harness.policy(policy, given, opts)
-  local self = setmetatable({ logged = {}, now = 1700000000 }, Policy)
+  local self = setmetatable({ logged = {}, timers = {}, now = 1700000000 }, Policy)
   if type(policy) == "string" then policy = load_module(policy, modules.environment(self, opts and opts.modules)) end
   if type(policy) == "function" then
     local access = policy

@@ -6,7 +6,8 @@
 ---    headers:all(name)  headers:add(name, value)  headers:get(name)
 ---    for name, value in headers:each() do … end
 
-local LIST = {} -- the key below which the list hides, so that every string stays free for a field's name
+-- Keys below which the object hides what it has, so that every string stays free for a field's name.
+local LIST, GUARD = {}, {}
 
 ---@class moongate.testing.headers
 ---@field [string] string
@@ -22,6 +23,13 @@ local function check_value(value)
   end
   if value:find "[\r\n%z]" then error("CR, LF and NUL must not stand in a header's value", 3) end
   return value
+end
+
+---Raises what the guard says, if there is one and it objects.
+local function ask_guard(self)
+  local guard = rawget(self, GUARD)
+  local why = guard and guard()
+  if why then error(why, 3) end
 end
 
 ---@param name any
@@ -57,6 +65,7 @@ end
 ---@param name string
 ---@param value string|number
 function methods:add(name, value)
+  ask_guard(self)
   name, value = check_name(name), check_value(value)
   local list = rawget(self, LIST)
   list[#list + 1] = { name, value }
@@ -76,18 +85,21 @@ function Headers:__index(name)
   return methods[name] or methods.get(self, name)
 end
 
----Replaces every field of that name by one, at the place of the first.
+---Replaces every field of that name, at the place of the first; a list makes several fields.
 function Headers:__newindex(name, value)
-  name, value = check_name(name), value ~= nil and check_value(value) or nil
-  local list, wanted, kept, placed = rawget(self, LIST), name:lower(), {}, false
-  for _, field in ipairs(list) do
-    if field[1]:lower() ~= wanted then
-      kept[#kept + 1] = field
-    elseif value and not placed then
-      kept[#kept + 1], placed = { field[1], value }, true
-    end
+  ask_guard(self)
+  local values = type(value) == "table" and value or { value }
+  local wanted, kept, placed = check_name(name):lower(), {}, false
+  local checked = {}
+  for i, one in ipairs(values) do checked[i] = check_value(one) end
+  local function place(spelled)
+    for _, one in ipairs(placed and {} or checked) do kept[#kept + 1] = { spelled, one } end
+    placed = true
   end
-  if value and not placed then kept[#kept + 1] = { name, value } end
+  for _, field in ipairs(rawget(self, LIST)) do
+    if field[1]:lower() == wanted then place(field[1]) else kept[#kept + 1] = field end
+  end
+  place(name)
   rawset(self, LIST, kept)
 end
 
@@ -101,6 +113,13 @@ function headers.new(fields)
   local self = setmetatable({ [LIST] = {} }, Headers)
   for _, field in ipairs(headers.list(fields)) do self:add(field[1], field[2]) end
   return self
+end
+
+---From now on every change is asked for: a guard that returns a text refuses it.
+---@param object moongate.testing.headers
+---@param guard fun(): string|nil
+function headers.guard(object, guard)
+  rawset(object, GUARD, guard)
 end
 
 ---@param value any

@@ -3,7 +3,7 @@
 #include <lauxlib.h>
 
 /* The Lua object of a slot keeps what belongs to one request here (see lua/moongate/request.lua). */
-enum { CTX_AT = 3 };
+enum { CTX_AT = 4 };
 
 static void make_objects(mg_slot *slot)
 {

@@ -1,7 +1,7 @@
 ---A request as hooks get it. Its fields are described in lua/moongate/types/api.lua, which is generated from
 ---core/script/api.h; what is written here is what C does not hold: `ctx`, `body()` and the parts.
 ---
----     { pointer, number, ctx, headers, args, cookies, params, client }
+---     { pointer, number, class, ctx, headers, args, cookies, params, client }
 local api = require "moongate.internal.api"
 local ffi = require "ffi"
 ffi.cdef(api.cdef)
@@ -18,7 +18,7 @@ local waiting = require "moongate.internal.waiting"
 local request = {}
 
 local C = ffi.C
-local CTX = 3
+local CTX = 4
 
 local REC = false
 dual.attach(function(...) return REC, ... end)
@@ -56,13 +56,14 @@ function methods:body(limit, ...) -- luacheck: ignore 212
   end
 end
 
-local request_meta = fields.meta("request", "req", {
-  parts = { headers = 4, args = 5, cookies = 6, params = 7, client = 8 },
+local Request = fields.class("request", {
+  called = "req",
+  parts = { headers = 5, args = 6, cookies = 7, params = 8, client = 9 },
   computed = computed,
   methods = methods,
 })
 
-local client_meta = fields.meta("client", "req.client", { parts = {}, computed = {}, methods = {} })
+local Client = fields.class("client", { called = "req.client", parts = {}, computed = {}, methods = {} })
 
 ---The objects of one slot; C keeps them and uses them for many requests in turn.
 ---@param address number
@@ -71,14 +72,14 @@ local client_meta = fields.meta("client", "req.client", { parts = {}, computed =
 ---@return moongate.response
 function request.new(address, number)
   local pointer = ffi.cast("mg_request *", address)
-  local made = setmetatable({
-    pointer, number, nil,
+  local made = fields.new {
+    pointer, number, Request, nil,
     headers.new(pointer, number, C.MG_MESSAGE_REQUEST),
     items.new(pointer, number, C.MG_ITEM_ARG),
     items.new(pointer, number, C.MG_ITEM_COOKIE),
     items.new(pointer, number, C.MG_ITEM_PARAM),
-    setmetatable({ pointer, number }, client_meta),
-  }, request_meta)
+    fields.new { pointer, number, Client },
+  }
   return made, response.new(pointer, number)
 end
 

@@ -1,7 +1,7 @@
 ---The answer to a request as hooks get it: `status`, `headers`, `upstream`, `timings`. The fields are described
 ---in lua/moongate/types/api.lua, which is generated from core/script/api.h.
 ---
----     { pointer, number, headers }
+---     { pointer, number, class, headers }
 local ffi = require "ffi"
 local fields = require "moongate.internal.fields"
 local headers = require "moongate.headers"
@@ -9,9 +9,10 @@ local native = require "moongate.internal.native"
 
 local response = {}
 
-local meta = fields.meta("response", "res", {
-  parts = { headers = 3 },
-  computed = { timings = function(t, ...) return (native.timings(t, ...)) end },
+local Response = fields.class("response", {
+  called = "res",
+  parts = { headers = 4 },
+  computed = { timings = native.timings },
   methods = {},
 })
 
@@ -19,7 +20,7 @@ local meta = fields.meta("response", "res", {
 ---@param number integer
 ---@return moongate.response
 function response.new(pointer, number)
-  return setmetatable({ pointer, number, headers.new(pointer, number, ffi.C.MG_MESSAGE_RESPONSE) }, meta)
+  return fields.new { pointer, number, Response, headers.new(pointer, number, ffi.C.MG_MESSAGE_RESPONSE) }
 end
 
 return response

@@ -183,6 +183,13 @@ soak: all ## load, reloads and killed workers for SECONDS=60; nothing may fail, 
 	@tools/deps bench
 	@bench/soak $(SECONDS)
 
+# Parts of the core alone: make build/release/bench/router_bench, then run it.
+$(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(CC) $(COMPILE_FLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/bench/%_bench: $(BUILD)/bench/%_bench.o $(OBJECTS)
+	@$(CC) $(LINK_FLAGS) $(filter-out $(BUILD)/$(MAIN:.c=.o),$^) -o $@ $(PKG_LIBS)
+
 # ---------------------------------------------------------------- keeping
 format: ## clang-format over core/
 	@tools/deps tools

@@ -4,15 +4,16 @@ local testing = require "moongate.testing"
 local page = assert(io.open "docs/testing.md"):read "*a"
 
 ---@return table<string, string> files of the project, by path
----@return string[] scenarios
+---@return string[] scenarios each after as many empty lines as stand before it in the page
 local function blocks()
   local files, scenarios = {}, {}
-  for block in page:gmatch "\n```lua\n(.-)```\n" do
+  for at, block in page:gmatch "()\n```lua\n(.-)```\n" do
     local path = block:gsub("^%-%-%-@type [^\n]+\n", ""):match "^%-%- ([%w_./]+%.lua)\n"
     if path then
       files[path] = block
     elseif block:find "\nit%(" then
-      scenarios[#scenarios + 1] = block
+      local _, before = page:sub(1, at + 1):gsub("\n", "")
+      scenarios[#scenarios + 1] = ("\n"):rep(before + 1) .. block
     end
   end
   return files, scenarios
@@ -28,7 +29,7 @@ describe("docs/testing.md", function()
   end))
 
   for _, text in ipairs(scenarios) do
-    local chunk = assert(loadstring(text, "=docs/testing.md"))
+    local chunk = assert(loadstring(text, "@docs/testing.md"))
     setfenv(chunk, getfenv(1))()
   end
 end)

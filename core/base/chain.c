@@ -212,6 +212,17 @@ void mg_chain_move_some(mg_chain *to, mg_chain *from, size_t n)
     }
 }
 
+void mg_chain_copy_some(mg_chain *to, mg_chain *from, size_t n)
+{
+    MG_BUG_UNLESS(n <= from->n);
+    while (n) {
+        size_t part = MG_MIN(n, from->first->n);
+        mg_chain_add_copy(to, (mg_str){from->first->p, part});
+        mg_chain_eat(from, part);
+        n -= part;
+    }
+}
+
 void mg_chain_eat(mg_chain *c, size_t n)
 {
     MG_BUG_UNLESS(n <= c->n);

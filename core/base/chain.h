@@ -68,6 +68,7 @@ void mg_chain_add_static(mg_chain *c, mg_str s);                     /* not copi
 void mg_chain_add_copy(mg_chain *c, mg_str s);                       /* copied into blocks */
 void mg_chain_move(mg_chain *to, mg_chain *from);                    /* all of it */
 void mg_chain_move_some(mg_chain *to, mg_chain *from, size_t n);     /* the first n bytes, n <= from->n */
+void mg_chain_copy_some(mg_chain *to, mg_chain *from, size_t n);     /* the same by copying: for a few bytes behind others */
 void mg_chain_eat(mg_chain *c, size_t n);                            /* the first n bytes are done with */
 
 /* Room at the tail to write into directly, at least `room` bytes contiguous; after writing n bytes,

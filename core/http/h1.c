@@ -6,6 +6,7 @@ enum {
     BODY_BLOCKS = 8, /* blocks filled by one read of a body */
     WRITE_IOV = 64,
     WRITE_TURNS = 8, /* writes in a row before others have their turn */
+    COPY_MOST = 4096, /* a body piece up to this size is copied behind the head: one piece is written faster */
     ROOM_LOW = 2048  /* less room than this in a block is not worth a read */
 };
 
@@ -398,7 +399,10 @@ void mg_h1_side_body(mg_side *s, mg_chain *from, size_t n)
             return;
         }
         c->out_left -= n;
-        mg_chain_move_some(&c->out, from, n);
+        if (c->out.n && n <= COPY_MOST)
+            mg_chain_copy_some(&c->out, from, n);
+        else
+            mg_chain_move_some(&c->out, from, n);
         break;
     case MG_H1_CHUNKED: {
         char *head = mg_chain_reserve(&c->out, 18);

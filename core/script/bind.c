@@ -361,6 +361,29 @@ static int clock_monotonic(lua_State *L)
     return 1;
 }
 
+/* next(table, key) and pairs(table), for the place of Lua's own: the LuaJIT of Debian 12 (of 2022-03-20)
+ * compiles those so that loops now and then end early or read a broken pointer (LuaJIT issues 827, 829);
+ * functions like these are never compiled. */
+static int plain_next(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (lua_next(L, 1))
+        return 2;
+    lua_pushnil(L);
+    return 1;
+}
+
+static int plain_pairs(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_pushnil(L);
+    return 3;
+}
+
 /* describe(error): the handler of a protected call: the error, its place and its trace in one line. */
 static int describe(lua_State *L)
 {
@@ -393,6 +416,11 @@ void mg_bind_push(lua_State *L, mg_script *s)
     luaL_openlib(L, NULL, functions, 1);
     lua_pushlightuserdata(L, s);
     luaL_openlib(L, NULL, mg_bind_tasks, 1);
+    lua_pushcfunction(L, plain_next);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "next");
+    lua_pushcclosure(L, plain_pairs, 1);
+    lua_setfield(L, -2, "pairs");
     lua_pushlightuserdata(L, mg_runner_wait_mark());
     lua_setfield(L, -2, "WAIT");
 }

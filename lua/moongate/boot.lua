@@ -21,6 +21,7 @@ end
 
 ---The files of the library are found before any of the same name elsewhere.
 local function open_library(native, library)
+  next, pairs = native.next, native.pairs -- luacheck: globals next pairs
   package.path = library .. "/?.lua;" .. library .. "/?/init.lua;" .. package.path
   package.loaded["moongate.internal.native"] = native
   jit.opt.start("maxtrace=8000", "maxmcode=8192")

@@ -183,12 +183,17 @@ soak: all ## load, reloads and killed workers for SECONDS=60; nothing may fail, 
 	@tools/deps bench
 	@bench/soak $(SECONDS)
 
-# Parts of the core alone: make build/release/bench/router_bench, then run it.
+# Parts of the core alone: bench/<name>_bench.c is a program that links all of it.
+BENCHES := $(patsubst %_bench.c,%,$(sort $(wildcard bench/*_bench.c)))
+.PHONY: $(BENCHES)
+$(BENCHES): bench/%: $(BUILD)/bench/%_bench
+	@$<
 $(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(COMPILE_FLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/bench/%_bench: $(BUILD)/bench/%_bench.o $(OBJECTS)
 	@$(CC) $(LINK_FLAGS) $(filter-out $(BUILD)/$(MAIN:.c=.o),$^) -o $@ $(PKG_LIBS)
+-include $(wildcard $(BUILD)/bench/*.d)
 
 # ---------------------------------------------------------------- keeping
 format: ## clang-format over core/
@@ -222,4 +227,5 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile $(wildcard tools/generated.mk) \
 		| sed 's|\$$(PROFILE)|$(PROFILE)|; s|\$$(VERSION)|$(VERSION)|'
+	@$(if $(BENCHES),echo "  make $(firstword $(BENCHES))  one part of the core alone; there are: $(BENCHES)")
 	@echo "  profiles: make PROFILE=release (the default), debug, asan, tsan, cov; each in build/<profile>/"

@@ -95,6 +95,7 @@ local function make_targets()
   for _, path in ipairs(tree.files("core", "*_fuzz.c")) do
     targets["fuzz/" .. path:match "^core/(.+)_fuzz%.c$"] = true
   end
+  for _, path in ipairs(tree.files("bench", "*_bench.c")) do targets[path:match "^(.+)_bench%.c$"] = true end
   return targets
 end
 

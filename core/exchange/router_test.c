@@ -177,7 +177,7 @@ TEST("on random trees the walk finds what a comparison one by one finds")
             unsigned length = 1 + (seed = seed * 1103515245 + 12345) / 65536 % 4;
             for (unsigned k = 0; k < length; k++) {
                 unsigned part = (seed = seed * 1103515245 + 12345) / 65536 % 5;
-                char text[8];
+                char text[16];
                 if (part == 2)
                     (void)snprintf(text, sizeof text, "/:p%u", k);
                 else

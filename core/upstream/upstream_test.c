@@ -200,16 +200,20 @@ TEST("after the pause one request tries the server and the others go elsewhere u
     close_upstream();
 }
 
-TEST("a server that fails its trial is left out anew at once")
+TEST("a server that fails its trial is left out anew at once, however long ago its failures were")
 {
-    open_upstream(&PATIENT);
+    mg_upstream_options o = PATIENT;
+    o.within_ms = 1;
+    open_upstream(&o);
     WEIGHTS(3, 1);
     fail(&u->peers[0], 2);
     pass_ms(6);
     while (mg_upstream_pick(u, 0, false) != &u->peers[0])
         ;
+    pass_ms(4);
     fail(&u->peers[0], 1);
-    CHECK(mg_peer_is_paused(&u->peers[0]));
+    int64_t failed_at = mg_clock_ms();
+    CHECK_INT(u->peers[0].paused_until_ms, failed_at + o.pause_ms);
     PICKS_ARE("bbbb");
     CHECK_INT(u->paused, 1);
     close_upstream();

@@ -42,9 +42,8 @@ struct mg_h1 {
     mg_chain out;
     mg_h1_reader reader;
     mg_h1_chunked chunked;
-    int64_t write_ms;
     uint64_t write_mark;           /* side.written at the last look at the rate */
-    uint32_t buffer;
+    uint32_t buffer, write_ms;
     uint8_t in_framing, out_framing;
     bool eof;                      /* the other side ended its direction */
     bool paused;                   /* reading is paused */

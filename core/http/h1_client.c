@@ -60,7 +60,7 @@ mg_side *mg_h1_client_begin(mg_h1_client *c, const mg_h1_client_options *o, mg_a
     mg_h1_begin(&c->h1, arena);
     c->h1.buffer = (uint32_t)o->buffer;
     c->h1.min_rate = o->min_rate;
-    c->h1.write_ms = o->write_ms;
+    c->h1.write_ms = (uint32_t)o->write_ms;
     mg_deadline_disarm(&c->h1.deadline);
     return &c->h1.side;
 }

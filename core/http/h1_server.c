@@ -102,7 +102,7 @@ static void begin(mg_h1_server *c)
     mg_h1_begin(&c->h1, &c->arena);
     c->h1.buffer = (uint32_t)c->settings->buffer;
     c->h1.min_rate = c->settings->min_rate;
-    c->h1.write_ms = c->settings->write_ms;
+    c->h1.write_ms = (uint32_t)c->settings->write_ms;
     c->request = NULL;
     c->refused = c->awaits_continue = c->keep_alive = false;
     c->began_us = mg_clock_us();

@@ -218,12 +218,20 @@ local function read_file(path)
   return source
 end
 
+---The search path without the file's own folders, but with what the file itself put before or behind it.
+local function without(folders_path, before)
+  local first, last = package.path:find(folders_path, 1, true)
+  if not first then return package.path end
+  return package.path:sub(1, first - 1) .. before .. package.path:sub(last + 1)
+end
+
 ---Runs the file with its folders on the search path.
 local function run_in_folder(chunk, path, source, folder)
   local before = package.path
-  package.path = search_path(source, folder)
+  local while_loading = search_path(source, folder)
+  package.path = while_loading
   local ok, result = run(chunk, "@" .. path)
-  package.path = before
+  package.path = without(while_loading, before)
   return ok, result
 end
 

@@ -1,11 +1,10 @@
-#include "exchange/inside.h"
+#include "exchange/exchange.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/h1_write.h"
 #include "exchange/access_log.h"
-
-mg_exchange_world mg_world;
+#include "exchange/inside.h"
 
 static void run_rewrite(mg_exchange *x);
 static void run_route(mg_exchange *x);
@@ -79,6 +78,15 @@ mg_hook_result mg_exchange_hook(mg_exchange *x, mg_phase phase)
     return r;
 }
 
+void mg_exchange_end_hook(mg_exchange *x)
+{
+    if (!x->hook_waits)
+        return;
+    x->gen->hooks->end(x);
+    x->script = NULL;
+    x->hook_waits = 0;
+}
+
 /* For the phases that may answer: true when the stage is to go on. */
 static bool answering_hook(mg_exchange *x, mg_phase phase)
 {
@@ -118,6 +126,8 @@ static void no_route(mg_exchange *x)
     x->route = x->site ? &x->site->none : &x->gen->nowhere;
     if (!x->site)
         mg_exchange_fail(x, 421, MG_END_REFUSED, NULL, "no site serves this host");
+    else if (x->search && x->search->failed) /* one that was passed over might be the one with the access rules */
+        mg_exchange_fail(x, 500, MG_END_LIMIT, "proxy_internal_error", "a route's regex gave up on this path");
     else if (x->search && x->search->allow.p)
         mg_exchange_fail(x, 405, MG_END_REFUSED, NULL, "no route allows this method here");
     else
@@ -378,11 +388,7 @@ static void settle(mg_exchange *x)
 static void run_log(mg_exchange *x)
 {
     if (!x->settled) {
-        if (x->hook_waits) /* cut while another hook waited */
-            x->gen->hooks->end(x);
-        if (x->hook_waits)
-            x->script = NULL;
-        x->hook_waits = 0;
+        mg_exchange_end_hook(x); /* cut while another hook waited */
         settle(x);
         if (x->route && x->route->hooks >> MG_PHASE_LOG & 1)
             let_client_go(x);
@@ -445,11 +451,7 @@ static void client_broke(mg_exchange *x)
     if (c->broke != MG_BROKE_SYNTAX && c->broke != MG_BROKE_LIMIT) {
         mg_exchange_cut(x, MG_END_CLIENT_GONE);
     } else if (c->sent == MG_SENT_NOTHING && x->stage < MG_STAGE_FAILED) {
-        if (x->hook_waits && x->gen->hooks) {
-            x->gen->hooks->end(x);
-            x->script = NULL;
-            x->hook_waits = 0;
-        }
+        mg_exchange_end_hook(x);
         mg_exchange_fail(x, c->broke == MG_BROKE_LIMIT ? 431 : 400, MG_END_CLIENT_BAD, "http_request_error", c->why);
         mg_exchange_drop_origin(x, false);
     } else {
@@ -471,163 +473,6 @@ static void look_at_client(mg_exchange *x)
         if (patience > 0 && !(mg_deadline_is_armed(&x->total) && x->route && x->route->timeouts.request < patience))
             mg_deadline_arm(&x->total, patience);
     }
-}
-
-/* ---- waits ---- */
-
-static mg_wait what_is_awaited(const mg_exchange *x)
-{
-    const mg_side *c = x->client, *o = x->origin;
-    if (x->hook_waits)
-        return x->hold == 1 ? MG_WAIT_CLIENT_BODY : MG_WAIT_SCRIPT;
-    bool upload = !x->up_done && !x->up_given_up && c && c->got == MG_GOT_HEAD && !c->in.n && o && !o->blocked;
-    switch (x->stage) {
-    case MG_STAGE_AWAIT:
-        if (upload && !(x->req.expect_continue && !x->continue_sent && !c->in_total))
-            return MG_WAIT_CLIENT_BODY;
-        return o->blocked ? MG_WAIT_NOTHING : MG_WAIT_RESPONSE;
-    case MG_STAGE_RELAY:
-        if (c->blocked || c->queued)
-            return MG_WAIT_NOTHING; /* the connection has its own patience */
-        if (x->down_done)
-            return upload ? MG_WAIT_CLIENT_BODY : MG_WAIT_NOTHING;
-        return x->res_from_origin ? MG_WAIT_BODY : MG_WAIT_SCRIPT;
-    case MG_STAGE_TUNNEL:
-        return MG_WAIT_TUNNEL;
-    default:
-        return MG_WAIT_NOTHING;
-    }
-}
-
-static int64_t patience_for(const mg_exchange *x, mg_wait w)
-{
-    const mg_timeouts *t = &x->route->timeouts;
-    switch (w) {
-    case MG_WAIT_SCRIPT:
-        return t->script;
-    case MG_WAIT_CLIENT_BODY:
-        return t->client_body;
-    case MG_WAIT_RESPONSE:
-        return t->response >= 0 ? t->response : x->upstream->options.response_ms;
-    case MG_WAIT_BODY:
-        return t->body >= 0 ? t->body : x->upstream->options.body_ms;
-    case MG_WAIT_TUNNEL:
-        return t->tunnel;
-    default:
-        return 0;
-    }
-}
-
-static void arm_patience(mg_exchange *x)
-{
-    mg_wait w = what_is_awaited(x);
-    uint64_t moved = (x->client ? x->client->in_total : 0) + (x->origin ? x->origin->in_total : 0);
-    if (w == MG_WAIT_NOTHING) {
-        if (x->waiting_for != MG_WAIT_NOTHING)
-            mg_deadline_disarm(&x->deadline);
-        x->waiting_for = MG_WAIT_NOTHING;
-        return;
-    }
-    if (w == x->waiting_for && mg_deadline_is_armed(&x->deadline)) {
-        uint64_t least = 0;
-        if (w == MG_WAIT_CLIENT_BODY) /* windows: in each, the minimum rate must be kept */
-            least = (uint64_t)x->gen->limits.min_rate * (uint64_t)patience_for(x, w) / 1000;
-        if (w == MG_WAIT_SCRIPT || w == MG_WAIT_RESPONSE || moved - x->wait_mark <= least)
-            return;
-    }
-    x->waiting_for = (uint8_t)w;
-    x->wait_mark = moved;
-    mg_deadline_arm(&x->deadline, patience_for(x, w));
-}
-
-static void late_script(mg_exchange *x)
-{
-    x->gen->hooks->end(x);
-    x->script = NULL;
-    x->hook_waits = 0;
-    mg_warn("%.*s %.*s: a script waited longer than timeouts.script in stage %s", MG_STR_ARG(x->req.method_name),
-            MG_STR_ARG(x->req.target), rows[x->stage].name);
-    if (x->stage == MG_STAGE_LOG)
-        mg_exchange_go(x, MG_STAGE_GONE);
-    else if (x->client->sent != MG_SENT_NOTHING)
-        mg_exchange_cut(x, MG_END_SCRIPT_LATE);
-    else {
-        if (x->stage == MG_STAGE_RESPONSE)
-            x->response_failed = true;
-        mg_exchange_fail(x, 504, MG_END_SCRIPT_LATE, "proxy_internal_error", "a script waited too long");
-        mg_exchange_drop_origin(x, false);
-    }
-}
-
-static void late_client_body(mg_exchange *x)
-{
-    bool slow = x->client->in_total > x->wait_mark;
-    if (x->client->sent != MG_SENT_NOTHING) {
-        mg_exchange_cut(x, slow ? MG_END_CLIENT_SLOW : MG_END_CLIENT_LATE);
-        return;
-    }
-    if (x->hook_waits) {
-        x->gen->hooks->end(x);
-        x->script = NULL;
-        x->hook_waits = 0;
-    }
-    mg_exchange_fail(x, 408, slow ? MG_END_CLIENT_SLOW : MG_END_CLIENT_LATE, "http_request_error",
-                     slow ? "the body came too slowly" : "the body did not come in time");
-    mg_exchange_drop_origin(x, false);
-}
-
-static void on_late(mg_deadline *d)
-{
-    mg_exchange *x = MG_OWNER(d, mg_exchange, deadline);
-    mg_wait w = (mg_wait)x->waiting_for;
-    x->waiting_for = MG_WAIT_NOTHING;
-    switch (w) {
-    case MG_WAIT_SCRIPT:
-        late_script(x);
-        break;
-    case MG_WAIT_CLIENT_BODY:
-        late_client_body(x);
-        break;
-    case MG_WAIT_RESPONSE:
-        mg_peer_failed(x->peer_now);
-        if (!mg_exchange_try_again(x, MG_END_ORIGIN_LATE, false)) {
-            mg_exchange_fail(x, 504, MG_END_ORIGIN_LATE, "http_response_timeout", "the origin did not answer in time");
-            mg_exchange_drop_origin(x, false);
-        }
-        break;
-    case MG_WAIT_BODY:
-        mg_exchange_cut(x, MG_END_ORIGIN_BODY_LATE);
-        break;
-    case MG_WAIT_TUNNEL:
-        mg_exchange_cut(x, MG_END_TUNNEL_LATE);
-        break;
-    case MG_WAIT_NOTHING:
-        break;
-    }
-    mg_exchange_drive(x);
-}
-
-static void on_total(mg_deadline *d)
-{
-    mg_exchange *x = MG_OWNER(d, mg_exchange, total);
-    if (x->stage >= MG_STAGE_LOG)
-        return;
-    if (x->gone_watch && x->client->sent != MG_SENT_NOTHING)
-        return; /* the answer has begun: writing will tell whether somebody reads */
-    mg_end why = x->gone_watch ? MG_END_CLIENT_GONE : MG_END_REQUEST_LATE;
-    if (why == MG_END_CLIENT_GONE || x->client->sent != MG_SENT_NOTHING || x->stage == MG_STAGE_FAILED ||
-        x->stage == MG_STAGE_RESPONSE) {
-        mg_exchange_cut(x, why);
-    } else {
-        if (x->hook_waits) {
-            x->gen->hooks->end(x);
-            x->script = NULL;
-            x->hook_waits = 0;
-        }
-        mg_exchange_fail(x, 504, why, "http_response_timeout", "the request took longer than timeouts.request");
-        mg_exchange_drop_origin(x, false);
-    }
-    mg_exchange_drive(x);
 }
 
 /* ---- driving ---- */
@@ -655,10 +500,10 @@ void mg_exchange_drive(mg_exchange *x)
     if (x->stage == MG_STAGE_GONE)
         finish(x);
     else
-        arm_patience(x);
+        mg_exchange_arm_patience(x);
 }
 
-static void on_wake(mg_later *l)
+void mg_exchange_on_wake(mg_later *l)
 {
     mg_exchange *x = MG_OWNER(l, mg_exchange, wake);
     x->hook_ready = true;
@@ -668,127 +513,4 @@ static void on_wake(mg_later *l)
 void mg_exchange_wake(mg_exchange *x)
 {
     mg_later_do(&x->wake);
-}
-
-static void on_client_change(mg_side *s)
-{
-    mg_exchange_drive(s->exchange);
-}
-
-/* ---- beginning ---- */
-
-static mg_exchange *begin(mg_side *client)
-{
-    mg_exchange *x = mg_arena_try(client->arena, sizeof *x);
-    if (!x)
-        return NULL;
-    memset(x, 0, sizeof *x);
-    x->gen = mg_generation_hold(mg_world.current);
-    x->gen->served++;
-    x->gen->exchanges++;
-    x->worker_stats = x->gen->worker_stats;
-    x->arena = client->arena;
-    x->client = client;
-    client->exchange = x;
-    client->on_change = on_client_change;
-    mg_deadline_init(&x->deadline, on_late);
-    mg_deadline_init(&x->total, on_total);
-    mg_later_init(&x->wake, on_wake);
-    mg_dial_init(&x->dial, mg_exchange_on_dialled);
-    x->at.began = mg_h1_server_began_us(client);
-    x->req.scheme = MG_STR("http");
-    x->route = &x->gen->nowhere;
-    mg_list_init(&x->link);
-    mg_list_append(&mg_world.exchanges, &x->link);
-    mg_world.count++;
-    if (x->worker_stats)
-        x->worker_stats->active++;
-    return x;
-}
-
-void mg_exchange_on_request(mg_side *client)
-{
-    mg_exchange *x = begin(client);
-    if (!x) {
-        client->ops->release(client, false);
-        return;
-    }
-    mg_request_head *head = mg_h1_server_request_mut(client);
-    x->req.method = head->method;
-    x->req.method_name = head->method_name;
-    x->req.target = head->target;
-    x->req.fields = &head->fields;
-    x->req.content_length = head->content_length;
-    x->req.major = head->major;
-    x->req.minor = head->minor;
-    x->req.has_body = head->has_body;
-    x->req.wants_upgrade = head->wants_upgrade;
-    x->req.expect_continue = head->expect_continue;
-    mg_exchange_find_client(x);
-    const char *why = "";
-    if (mg_exchange_read_target(x, &why) != MG_OK)
-        mg_exchange_fail(x, 400, MG_END_CLIENT_BAD, "http_request_error", why);
-    else if (x->req.method == MG_METHOD_CONNECT)
-        mg_exchange_fail(x, 501, MG_END_REFUSED, NULL, "CONNECT is not offered");
-    mg_exchange_drive(x);
-}
-
-void mg_exchange_on_refused(mg_side *client, int status, const char *why)
-{
-    mg_exchange *x = begin(client);
-    if (!x) {
-        client->ops->release(client, false);
-        return;
-    }
-    static const mg_str none = {"-", 1};
-    x->refused = true;
-    x->req.method_name = x->req.target = none;
-    x->req.minor = 1;
-    x->req.content_length = -1;
-    x->req.fields = mg_arena_zalloc(x->arena, sizeof *x->req.fields);
-    mg_fields_init(x->req.fields, x->arena, MG_H1_FIELDS_OWN);
-    mg_exchange_find_client(x);
-    mg_exchange_fail(x, status, status == 408 ? MG_END_CLIENT_LATE : MG_END_CLIENT_BAD, "http_request_error", why);
-    mg_exchange_drive(x);
-}
-
-enum { LINGER_MS = 5000, ARENA_OVER_HEAD = 256 * 1024 };
-
-void mg_exchange_settings(mg_h1_server_settings *s, const mg_generation *g)
-{
-    s->limits = (mg_h1_limits){g->limits.request_line, g->limits.header_bytes, g->limits.headers};
-    s->buffer = g->limits.buffer;
-    /* Heads of both sides, what is made of them, and what scripts add. */
-    s->arena_most = 4 * (size_t)g->limits.header_bytes + ARENA_OVER_HEAD;
-    s->min_rate = g->limits.min_rate;
-    s->keepalive_requests = g->limits.keepalive_requests;
-    s->header_ms = g->timeouts.client_header;
-    s->idle_ms = g->timeouts.client_idle;
-    s->write_ms = g->timeouts.client_write;
-    s->linger_ms = LINGER_MS;
-    s->on_request = mg_exchange_on_request;
-    s->on_refused = mg_exchange_on_refused;
-}
-
-void mg_exchange_world_init(mg_pool *pool)
-{
-    mg_world = (mg_exchange_world){.pool = pool};
-    mg_list_init(&mg_world.exchanges);
-}
-
-void mg_exchange_stop_of(const mg_generation *g)
-{
-    MG_LIST_EACH_SAFE(l, after, &mg_world.exchanges) {
-        mg_exchange *x = MG_OWNER(l, mg_exchange, link);
-        if (x->stage < MG_STAGE_LOG && (!g || x->gen == g)) {
-            mg_exchange_cut(x, MG_END_STOPPED);
-            mg_exchange_drive(x);
-        }
-    }
-}
-
-void mg_exchange_stop_all(void)
-{
-    mg_exchange_stop_of(NULL);
-    mg_exchange_free_pipes();
 }

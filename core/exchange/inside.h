@@ -2,6 +2,8 @@
  * inside: what the files of the exchange tell each other. Not for other floors.
  *
  *      exchange.c   the machine: stages, waits, beginning and end
+ *      begin.c      where exchanges come from, and the world they live in
+ *      waits.c      what is waited for, how long, and what a late answer means
  *      request.c    what a head says: target, host, who the client is; and changes to it
  *      forward.c    heads made for the next hop: hop-by-hop fields off, Via and Forwarded on
  *      origin.c     picking, dialling, waiting for an answer, trying again
@@ -20,8 +22,15 @@ typedef enum { MG_WAIT_NOTHING, MG_WAIT_SCRIPT, MG_WAIT_CLIENT_BODY, MG_WAIT_RES
 /* exchange.c */
 void mg_exchange_go(mg_exchange *x, mg_stage next); /* the only place where the stage changes */
 void mg_exchange_drive(mg_exchange *x);
+void mg_exchange_on_wake(mg_later *l);
 void mg_exchange_cut(mg_exchange *x, mg_end why);   /* no answer can be given any more: to the log */
 mg_hook_result mg_exchange_hook(mg_exchange *x, mg_phase phase);
+void mg_exchange_end_hook(mg_exchange *x);          /* a hook that waits is forgotten */
+
+/* waits.c */
+void mg_exchange_arm_patience(mg_exchange *x);
+void mg_exchange_on_late(mg_deadline *d);
+void mg_exchange_on_total(mg_deadline *d);
 
 /* request.c */
 mg_rc mg_exchange_read_target(mg_exchange *x, const char **why) MG_MUST_CHECK;

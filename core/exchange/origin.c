@@ -73,7 +73,7 @@ static bool redial_stale(mg_exchange *x)
     mg_exchange_drop_origin(x, false);
     x->up_done = x->up_given_up = false;
     x->tries--;
-    x->tried &= ~((uint64_t)1 << (p->index & 63));
+    x->tried &= ~(mg_peer_bit(p));
     x->redial = p; /* the same one, and no idle connection this time */
     mg_exchange_go(x, MG_STAGE_DIAL);
     return true;
@@ -81,7 +81,8 @@ static bool redial_stale(mg_exchange *x)
 
 static void failed_dial(mg_exchange *x)
 {
-    mg_peer_failed(x->dial.peer);
+    if (!x->dial.is_ours) /* running out of descriptors is not the server's fault */
+        mg_peer_failed(x->dial.peer);
     mg_end why = x->dial.late ? MG_END_ORIGIN_CONNECT_LATE : MG_END_ORIGIN_CONNECT;
     const char *error = x->dial.error_type, *detail = x->dial.why;
     mg_debug("%.*s: %s", MG_STR_ARG(x->dial.peer->name), detail);
@@ -150,7 +151,7 @@ static void start_dial(mg_exchange *x)
         return;
     }
     x->tries++;
-    x->tried |= (uint64_t)1 << (p->index & 63);
+    x->tried |= mg_peer_bit(p);
     x->peer_now = p;
     x->peer_held = true;
     p->active++;

@@ -23,7 +23,6 @@ struct mg_h1_server {
     int64_t began_us;
     mg_addr peer;
     uint32_t requests;
-    uint32_t lingered;          /* bytes thrown away while lingering */
     uint8_t phase;
     bool keep_alive;            /* what the request's head says */
     bool awaits_continue;
@@ -209,11 +208,12 @@ static void advance_quiet(mg_h1_server *c)
 
 static void throw_away(mg_h1_server *c)
 {
-    c->lingered += (uint32_t)mg_h1_unread(&c->h1).n + (uint32_t)c->h1.side.in.n;
+    size_t came = mg_h1_unread(&c->h1).n + c->h1.side.in.n;
+    c->h1.in_left -= MG_MIN((uint64_t)came, c->h1.in_left);
     mg_chain_fini(&c->h1.side.in);
     mg_block_drop(c->h1.block);
     c->h1.block = NULL;
-    if (c->h1.eof || c->lingered > LINGER_BYTES)
+    if (c->h1.eof || !c->h1.in_left)
         close_now(c);
 }
 
@@ -379,7 +379,7 @@ static void to_linger(mg_h1_server *c)
     become(c, LINGER);
     h->in_framing = MG_H1_RAW;
     h->side.got = MG_GOT_ALL;
-    c->lingered = 0;
+    h->in_left = LINGER_BYTES; /* as much is thrown away, no more */
     mg_transport_end_writing(&h->transport);
     mg_deadline_arm(&h->deadline, c->settings->linger_ms);
     h->paused = false;

@@ -166,7 +166,6 @@ static bool ended_reading(mg_h1 *c, mg_rc rc)
         return false;
     c->eof = true;
     c->side.half_closed = true;
-    c->side.will_close = true;
     if (rc == MG_EOF) {
         if (c->side.got == MG_GOT_HEAD && (c->in_framing == MG_H1_UNTIL_CLOSE || c->in_framing == MG_H1_RAW))
             c->side.got = MG_GOT_ALL;

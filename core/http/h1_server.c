@@ -143,7 +143,7 @@ static void head_came(mg_h1_server *c, const mg_h1_request *r, size_t size)
     h->in_left = r->msg.content_length > 0 ? (uint64_t)r->msg.content_length : 0;
     c->keep_alive = r->msg.keep_alive;
     c->awaits_continue = r->expect_continue && c->request->has_body;
-    h->side.will_close = !c->keep_alive || c->settings->draining || h->eof ||
+    h->side.will_close = !c->keep_alive || c->settings->draining ||
                          c->requests >= c->settings->keepalive_requests;
     mg_h1_decode(h, &c->settings->limits);
     c->settings->on_request(&h->side);
@@ -303,6 +303,12 @@ static bool tells_length(const mg_response_head *head)
     return head->content_length >= 0 && head->status >= 200 && head->status != 204;
 }
 
+/* The client has ended its direction, and no pipelined request waits behind this one. */
+static bool is_last(const mg_h1_server *c)
+{
+    return c->h1.eof && (c->h1.side.got != MG_GOT_ALL || !mg_h1_unread(&c->h1).n);
+}
+
 static void send_response(mg_side *s, const mg_response_head *head)
 {
     mg_h1_server *c = SERVER_OF_SIDE(s);
@@ -313,7 +319,7 @@ static void send_response(mg_side *s, const mg_response_head *head)
     bool final = head->status >= 200 || head->status == 101;
     if (final) {
         choose_framing(c, head);
-        if (c->awaits_continue || s->got == MG_GOT_BROKEN || c->settings->draining || h->eof)
+        if (c->awaits_continue || s->got == MG_GOT_BROKEN || c->settings->draining || is_last(c))
             s->will_close = true; /* whether the awaited body comes is not known: no framing left to trust */
         s->sent = MG_SENT_HEAD;
     } else if (head->status == 100) {
@@ -390,7 +396,7 @@ static void release(mg_side *s, bool clean)
 {
     mg_h1_server *c = SERVER_OF_SIDE(s);
     bool answered = s->sent == MG_SENT_ALL && !c->h1.out.n;
-    if (!clean || !answered || c->h1.eof) {
+    if (!clean || !answered || is_last(c)) {
         if (answered && !c->h1.eof) {
             to_linger(c);
             return;
@@ -400,7 +406,8 @@ static void release(mg_side *s, bool clean)
             mg_socket_reset_on_close(c->h1.transport.fd);
         close_now(c);
     } else if (s->will_close || s->got != MG_GOT_ALL) {
-        if (s->got == MG_GOT_ALL && !mg_h1_unread(&c->h1).n)
+        /* A client that would have gone on may have sent its next request already: a reset would meet the answer. */
+        if (c->h1.eof || (s->got == MG_GOT_ALL && !mg_h1_unread(&c->h1).n && !c->keep_alive))
             close_now(c);
         else
             to_linger(c);

@@ -170,6 +170,8 @@ mg_rc mg_router_add(mg_router *r, mg_site *site, mg_route *route, const mg_route
     mg_rule *rule = mg_arena_zalloc(r->arena, sizeof *rule);
     rule->route = route;
     rule->when = match->when;
+    for (uint32_t i = 0; i < match->method_count; i++)
+        route->trace |= mg_str_eq(match->methods[i], MG_STR("TRACE"));
     if (add_methods(r, rule, match, err) != MG_OK || add_conds(r, rule, match, err) != MG_OK)
         return MG_FAIL;
     if (match->path.p) {

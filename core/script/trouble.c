@@ -107,10 +107,9 @@ static void describe(sentence *out, const mg_script *s, lua_State *failed, const
     say_trace(out, s, failed);
 }
 
-static void count_error(const mg_script *s, const mg_slot *slot)
+/* The exchange counts for the worker when a hook fails; the route is ours. */
+static void count_error(const mg_slot *slot)
 {
-    if (s->gen->worker_stats)
-        s->gen->worker_stats->script_errors++;
     if (slot && slot->x && slot->x->route && slot->x->route->stats)
         slot->x->route->stats->script_errors++;
 }
@@ -129,7 +128,7 @@ void mg_trouble_in_hook(mg_runner *r, const char *policy, mg_phase phase)
     describe(&out, r->script, r->co, " at ");
     say_request(&out, r->slot);
     mg_error("%s", out.text);
-    count_error(r->script, r->slot);
+    count_error(r->slot);
 }
 
 void mg_trouble_in_task(mg_runner *r)
@@ -138,7 +137,8 @@ void mg_trouble_in_task(mg_runner *r)
     say(&out, "script error in a task");
     describe(&out, r->script, r->co, " at ");
     mg_error("%s", out.text);
-    count_error(r->script, NULL);
+    if (r->script->gen->worker_stats)
+        r->script->gen->worker_stats->script_errors++;
 }
 
 void mg_trouble_in_answer(mg_runner *r, const char *policy, mg_phase phase, int fn, const char *what)
@@ -151,7 +151,7 @@ void mg_trouble_in_answer(mg_runner *r, const char *policy, mg_phase phase, int 
     say(&out, "script error in policy '%s' (%s) at %s:%d: %s", policy, mg_phase_name(phase), file_name(r->script, &ar), ar.linedefined, what);
     say_request(&out, r->slot);
     mg_error("%s", out.text);
-    count_error(r->script, r->slot);
+    count_error(r->slot);
 }
 
 void mg_trouble_describe(lua_State *L, lua_State *failed, mg_script *s)

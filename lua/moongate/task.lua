@@ -80,7 +80,9 @@ end
 
 ---The tasks of a list; its functions are started. Those that were started here are `own`.
 local function started(list, what)
-  if type(list) ~= "table" then error(("%s takes a list of tasks or functions, not a %s"):format(what, type(list)), 3) end
+  if type(list) ~= "table" then
+    error(("%s takes a list of tasks or functions, not a %s"):format(what, type(list)), 3)
+  end
   local tasks, own = {}, {}
   for i, one in ipairs(list) do
     if type(one) == "function" then

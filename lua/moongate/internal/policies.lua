@@ -42,7 +42,9 @@ end
 local function module_of(all, name)
   if package.searchpath(name, all.own_path) then return require(name) end
   local shipped = "moongate.policy." .. name
-  if not name:find(".", 1, true) and package.searchpath(shipped, all.library .. "/?.lua") then return require(shipped) end
+  if not name:find(".", 1, true) and package.searchpath(shipped, all.library .. "/?.lua") then
+    return require(shipped)
+  end
   if not package.searchpath(name, package.path) and not package.searchpath(name, package.cpath)
     and package.loaded[name] == nil and package.preload[name] == nil then
     error(("no policy is named '%s'%s"):format(name, spelling.remedy(name, SHIPPED)), 0)

@@ -55,10 +55,10 @@ end
 
 ---Replaces the functions of `coroutine` that a wait must travel through.
 function waiting.install()
-  function coroutine.resume(co, ...)
+  function coroutine.resume(co, ...) -- luacheck: ignore 122
     return passed(co, resume(co, ...))
   end
-  function coroutine.wrap(f)
+  function coroutine.wrap(f) -- luacheck: ignore 122
     local co = create(f)
     return function(...) return returned(passed(co, resume(co, ...))) end
   end

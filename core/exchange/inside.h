@@ -56,7 +56,9 @@ void mg_exchange_collect(mg_exchange *x);            /* a whole body for a scrip
 void mg_exchange_run_relay(mg_exchange *x);
 void mg_exchange_run_tunnel(mg_exchange *x);
 
-/* splice.c: true while the direction is in the hands of the splicer. */
+/* splice.c */
+bool mg_exchange_is_long(mg_side *from);             /* what is still to come is worth it */
+/* True while the direction is in the hands of the splicer. */
 bool mg_exchange_splice(mg_side *from, mg_side *to, struct mg_pipe **pipe);
 void mg_exchange_unsplice(struct mg_pipe **pipe);    /* gives the pipe back, or closes it when bytes are in it */
 void mg_exchange_free_pipes(void);

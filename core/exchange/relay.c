@@ -59,13 +59,14 @@ static void send_up(mg_exchange *x)
 {
     mg_side *c = x->client, *o = x->origin;
     uint64_t before = o->out_total;
-    bool spliced = false;
-    if (x->pipe_up || (!c->in.n && c->got == MG_GOT_HEAD && !o->queued))
-        spliced = mg_exchange_splice(c, o, &x->pipe_up);
-    size_t n = spliced ? 0 : MG_MIN(c->in.n, mg_side_room(o));
+    size_t n = MG_MIN(c->in.n, mg_side_room(o));
     if (n) {
         o->ops->send_body(o, &c->in, n);
         mg_side_took(c);
+    }
+    if (x->pipe_up || mg_exchange_is_long(c)) {
+        mg_side_flush(o);
+        (void)mg_exchange_splice(c, o, &x->pipe_up);
     }
     x->body_sent_up |= o->out_total != before || x->pipe_up;
 }
@@ -138,14 +139,15 @@ static void finish_down(mg_exchange *x, const mg_fields *trailers)
 static void down_from_origin(mg_exchange *x)
 {
     mg_side *c = x->client, *o = x->origin;
-    if (x->pipe_down || (!o->in.n && !c->queued && o->got == MG_GOT_HEAD)) {
-        if (mg_exchange_splice(o, c, &x->pipe_down))
-            return;
-    }
     size_t n = MG_MIN(o->in.n, mg_side_room(c));
     if (n) {
         c->ops->send_body(c, &o->in, n);
         mg_side_took(o);
+    }
+    if (x->pipe_down || mg_exchange_is_long(o)) {
+        mg_side_flush(c);
+        if (mg_exchange_splice(o, c, &x->pipe_down))
+            return;
     }
     if (o->in.n)
         return;

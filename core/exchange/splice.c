@@ -75,13 +75,19 @@ void mg_exchange_free_pipes(void)
     free_count = 0;
 }
 
+bool mg_exchange_is_long(mg_side *from)
+{
+    uint64_t left;
+    return from->got == MG_GOT_HEAD && from->ops->splice_in(from, &left) >= 0 && left >= SPLICE_LEAST && left != UINT64_MAX;
+}
+
 static bool begin(mg_side *from, mg_side *to, struct mg_pipe **pipe)
 {
     uint64_t in_left = 0, out_left = 0;
     if (from->ops->splice_in(from, &in_left) < 0 || to->ops->splice_out(to, &out_left) < 0)
         return false;
     /* Lengths must be known and agree: an end is then never a matter of reading an end of file. */
-    if (in_left != out_left || in_left == UINT64_MAX || in_left < SPLICE_LEAST)
+    if (in_left != out_left)
         return false;
     *pipe = take_pipe();
     if (!*pipe)

@@ -203,6 +203,7 @@ static bool receive_body(mg_h1 *c)
         mg_block_drop(blocks[i]);
         rest -= part;
     }
+    c->full = false;
     if (rc != MG_OK)
         return ended_reading(c, rc);
     c->side.in_total += n;
@@ -235,6 +236,7 @@ bool mg_h1_receive(mg_h1 *c, uint32_t head_most)
     if (rc != MG_OK)
         return ended_reading(c, rc);
     c->block->used += (uint32_t)n;
+    c->full = mg_block_room(c->block) == 0;
     c->side.heard = true;
     return true;
 }

@@ -47,6 +47,7 @@ struct mg_h1 {
     uint8_t in_framing, out_framing;
     bool eof;                      /* the other side ended its direction */
     bool paused;                   /* reading is paused */
+    bool full;                     /* the last read filled all its room: there is more */
 };
 
 void mg_h1_init(mg_h1 *c, const mg_h1_kind *kind, const mg_side_ops *ops, int fd);

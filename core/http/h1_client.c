@@ -142,9 +142,11 @@ static void advance(mg_h1 *h)
     /* An end of the connection that came with the last bytes shows at the next read: heads come first. */
     bool changed = mg_h1_receive(h, c->limits.head_most);
     if (changed && !h->side.splice_from) {
-        if (h->side.got == MG_GOT_NOTHING)
+        if (h->side.got == MG_GOT_NOTHING) {
             read_head(c);
-        else if (h->side.got == MG_GOT_HEAD && c->response.status >= 200)
+            if (h->full && h->in_left && !h->side.splice_from) /* one write for both is cheaper than two */
+                (void)mg_h1_receive(h, c->limits.head_most);
+        } else if (h->side.got == MG_GOT_HEAD && c->response.status >= 200)
             mg_h1_decode(h, &c->limits);
         else if (h->side.got == MG_GOT_HEAD && h->in_framing == MG_H1_RAW)
             mg_h1_decode(h, &c->limits);

@@ -25,6 +25,17 @@ static int MG_PRINTF(1, 2) refuse(const char *format, ...)
     return MG_API_REFUSED;
 }
 
+/* Objects of scripts are tables, so what they hold may have been tampered with. */
+static bool is_field(int field)
+{
+    return field >= 0 && field < MG_API_FIELDS;
+}
+
+static bool is_message(int message)
+{
+    return message == MG_MESSAGE_REQUEST || message == MG_MESSAGE_RESPONSE;
+}
+
 static int refuse_stale(void)
 {
     return refuse("this request is over, or is not the one that runs here");
@@ -238,7 +249,7 @@ static mg_rc set_text(mg_exchange *x, int field, mg_str value, const char **why)
 int mg_api_set_text(mg_request *r, int field, const char *value, size_t n)
 {
     mg_exchange *x = mg_slot_exchange(r);
-    if (MG_UNLIKELY(!x))
+    if (MG_UNLIKELY(!x || !is_field(field)))
         return refuse_stale();
     const mg_api_rule *rule = &mg_api_rules[field];
     if (MG_UNLIKELY(!may_write(r, rule)))
@@ -249,13 +260,15 @@ int mg_api_set_text(mg_request *r, int field, const char *value, size_t n)
         return MG_API_FOUND;
     if (rc == MG_LIMIT)
         return refuse("%s: this request's memory is used up", rule->name);
-    return refuse("%s = %s%.*s%s: %s", rule->name, value ? "\"" : "", (int)MG_MIN(n, 100), value ? value : "nil", value ? "\"" : "", why ? why : "not valid");
+    if (!value)
+        return refuse("%s = nil: %s", rule->name, why);
+    return refuse("%s = \"%.*s\": %s", rule->name, (int)MG_MIN(n, 100), value, why ? why : "not valid");
 }
 
 int mg_api_set_number(mg_request *r, int field, double value)
 {
     mg_exchange *x = mg_slot_exchange(r);
-    if (MG_UNLIKELY(!x))
+    if (MG_UNLIKELY(!x || !is_field(field)))
         return refuse_stale();
     const mg_api_rule *rule = &mg_api_rules[field];
     if (MG_UNLIKELY(!may_write(r, rule)))
@@ -296,11 +309,11 @@ bool mg_refusal_is_own_field(mg_field_id id)
 static mg_fields *writable(mg_request *r, int message, mg_str name, mg_field_id id)
 {
     mg_exchange *x = mg_slot_exchange(r);
-    const mg_api_rule *rule = &mg_api_message_rules[message];
-    if (MG_UNLIKELY(!x)) {
+    if (MG_UNLIKELY(!x || !is_message(message))) {
         (void)refuse_stale();
         return NULL;
     }
+    const mg_api_rule *rule = &mg_api_message_rules[message];
     if (MG_UNLIKELY(!may_write(r, rule))) {
         (void)refuse_phase(rule, r->phase);
         return NULL;

@@ -77,11 +77,19 @@ static int give_text(lua_State *L, int rc, const mg_text *found)
 
 /* ---- fields ---- */
 
+static int field_at(lua_State *L)
+{
+    int field = (int)lua_tointeger(L, 2);
+    if (field < 0 || field >= MG_API_FIELDS)
+        (void)blame(L, "there is no such field");
+    return field;
+}
+
 /* field_get(object, field) */
 static int field_get(lua_State *L)
 {
     mg_slot *slot = slot_of(L);
-    int field = (int)lua_tointeger(L, 2);
+    int field = field_at(L);
     mg_text found;
     double number;
     if (!mg_api_rules[field].number)
@@ -98,7 +106,7 @@ static int field_get(lua_State *L)
 static int field_set(lua_State *L)
 {
     mg_slot *slot = slot_of(L);
-    int field = (int)lua_tointeger(L, 2), type = lua_type(L, 3), rc;
+    int field = field_at(L), type = lua_type(L, 3), rc;
     const mg_api_rule *rule = &mg_api_rules[field];
     if (rule->writes && !(type == LUA_TNIL || (rule->number ? type == LUA_TNUMBER : type == LUA_TSTRING)))
         return blame(L, "%s takes a %s, not a %s", rule->name, rule->number ? "number" : "text", luaL_typename(L, 3));
@@ -392,6 +400,15 @@ static int describe(lua_State *L)
     return 1;
 }
 
+/* folder(path): the configuration's, whose scripts are named from there. */
+static int set_folder(lua_State *L)
+{
+    mg_script *s = script_of(L);
+    mg_free(s->folder);
+    s->folder = mg_strdup(luaL_checkstring(L, 1));
+    return 0;
+}
+
 /* raise(text): an error at the script's line. */
 static int raise(lua_State *L)
 {
@@ -405,7 +422,7 @@ static const luaL_Reg functions[] = {
     {"header_add", header_add},   {"item_get", item_get},     {"item_next", item_next},
     {"body", body},               {"log", write_log},         {"logs", logs},
     {"now", clock_now},           {"monotonic", clock_monotonic}, {"raise", raise},
-    {"describe", describe},
+    {"describe", describe},       {"folder", set_folder},
     {NULL, NULL},
 };
 

@@ -105,9 +105,6 @@ static void build(lua_State *L, loading *l)
 {
     mg_script *s = l->script;
     int booted = lua_gettop(L);
-    lua_getfield(L, booted, "folder");
-    if (lua_isstring(L, -1))
-        s->folder = mg_strdup(lua_tostring(L, -1));
     lua_getfield(L, booted, "plan");
     int plan = lua_gettop(L);
     lua_getfield(L, booted, "sets");

@@ -1,6 +1,7 @@
 #include "script/trouble.h"
 
 #include "base/log.h"
+#include "base/number.h"
 #include "script/slot.h"
 
 #include <lauxlib.h>
@@ -42,6 +43,20 @@ static bool is_ours(const mg_script *s, const lua_Debug *ar)
     return strncmp(source + 1 + n, "/moongate/", 10) == 0 && strncmp(source + 1 + n, "/moongate/policy/", 17) != 0;
 }
 
+/* The line at which a frame stands. LuaJIT has forgotten that of the innermost Lua function once the coroutine
+ * has failed; the message mostly knows. 0: unknown. */
+static int line_of(const lua_Debug *ar, const char *message)
+{
+    if (ar->currentline > 0)
+        return ar->currentline;
+    size_t n = strlen(ar->short_src);
+    if (*ar->what == 'C' || strncmp(message, ar->short_src, n) != 0 || message[n] != ':')
+        return 0;
+    uint64_t line = 0;
+    mg_str digits = {message + n + 1, strspn(message + n + 1, "0123456789")};
+    return mg_number_dec(digits, &line) == MG_OK && line <= INT32_MAX ? (int)line : 0;
+}
+
 /* The frame to blame: the one whose place the message begins with, otherwise the script's innermost. The
  * place is cut off the message. */
 static bool find_place(const mg_script *s, lua_State *L, const char **message, lua_Debug *place)
@@ -50,6 +65,7 @@ static bool find_place(const mg_script *s, lua_State *L, const char **message, l
     bool found = false;
     for (int level = 0; level < FRAMES_MOST && lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sl", &ar);
+        ar.currentline = line_of(&ar, *message);
         if (ar.currentline <= 0)
             continue;
         char front[LUA_IDSIZE + 32];
@@ -67,15 +83,16 @@ static bool find_place(const mg_script *s, lua_State *L, const char **message, l
     return found;
 }
 
-static void say_trace(sentence *out, const mg_script *s, lua_State *L)
+static void say_trace(sentence *out, const mg_script *s, lua_State *L, const char *message)
 {
     lua_Debug ar;
     bool first = true;
     for (int level = 0; level < FRAMES_MOST && lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sln", &ar);
-        if (ar.currentline <= 0 || is_ours(s, &ar))
+        int line = line_of(&ar, message);
+        if (*ar.what == 'C' || is_ours(s, &ar))
             continue;
-        say(out, "%s%s:%d", first ? " [" : " < ", file_name(s, &ar), ar.currentline);
+        say(out, "%s%s:%d", first ? " [" : " < ", file_name(s, &ar), line > 0 ? line : ar.linedefined);
         if (ar.name)
             say(out, " in '%s'", ar.name);
         first = false;
@@ -97,14 +114,14 @@ static const char *message_of(lua_State *L, char *room, size_t size)
 static void describe(sentence *out, const mg_script *s, lua_State *failed, const char *before)
 {
     char room[64];
-    const char *message = message_of(failed, room, sizeof room);
+    const char *message = message_of(failed, room, sizeof room), *whole = message;
     lua_Debug place;
     if (find_place(s, failed, &message, &place))
         say(out, "%s%s:%d: ", before, file_name(s, &place), place.currentline);
-    else
+    else if (*before)
         say(out, ": ");
     say(out, "%s", message);
-    say_trace(out, s, failed);
+    say_trace(out, s, failed, whole);
 }
 
 /* The exchange counts for the worker when a hook fails; the route is ours. */

@@ -46,6 +46,7 @@ return function(native, library, config_file)
   open_library(native, library)
   local plan, errors = require("moongate.config").load(config_file)
   if not plan then return nil, full_lines(errors) end
+  native.folder(plan.folder)
   local own_path = script_path(plan)
   package.path = own_path .. ";" .. package.path
 
@@ -60,7 +61,7 @@ return function(native, library, config_file)
   if has_scripts then request.start() end
   jit.flush() -- traces of what only loading needed
   return {
-    plan = plan, sets = all.sets, folder = plan.folder, has_scripts = has_scripts,
+    plan = plan, sets = all.sets, has_scripts = has_scripts,
     new_request = request.new, finish_task = require("moongate.task").finish,
     start = life(all, "start"), stop = life(all, "stop"),
   }

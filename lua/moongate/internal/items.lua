@@ -19,12 +19,13 @@ local methods = {}
 ---@param name string
 ---@return string[]
 function methods:all(name, ...) -- luacheck: ignore 212
-  local list, at, one, value = {}, 0, nil, nil
-  while true do
-    at, one, value = item_next(self, at)
-    if not at then return list end
+  local list = {}
+  local at, one, value = item_next(self, 0)
+  while at do
     if one == name then list[#list + 1] = value end
+    at, one, value = item_next(self, at)
   end
+  return list
 end
 
 ---The first value, also of one that bears a method's name.

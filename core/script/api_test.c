@@ -86,7 +86,7 @@ TEST("compiled hooks take the way through the FFI")
     }
     mg_exchange *x = ask(&r, g, "/?count=1");
     CHECK_INT(run(x, MG_PHASE_ACCESS), MG_HOOK_ANSWER);
-    CHECK(atoi(body(x).p) >= 2);
+    CHECK(body(x).n > 1 || *body(x).p >= '2');
     over(&r);
     mg_generation_drop(g);
 }
@@ -117,7 +117,7 @@ TEST("a script that cannot be compiled does not slow the accessors of others")
     }
     mg_exchange *x = ask(&r, g, "/traces");
     CHECK_INT(run(x, MG_PHASE_HANDLER), MG_HOOK_ANSWER);
-    CHECK(atoi(body(x).p) >= 1); /* the friendly one, from its start to its return */
+    CHECK(*body(x).p >= '1'); /* the friendly one, from its start to its return */
     over(&r);
     mg_generation_drop(g);
 }

@@ -23,6 +23,7 @@ function api_key:setup()
   end
 end
 
+---Answers 401 unless a known key came.
 function api_key:access(req)
   local key = req.headers[self.header]
   if key == nil and self.arg then key = req.args[self.arg] end

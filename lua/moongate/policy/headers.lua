@@ -117,15 +117,18 @@ local function take_steps(steps, fields, req)
   end
 end
 
+---Checks what is to be done, once.
 function headers:setup()
   self.request_steps = steps_of(self.request, "request")
   self.response_steps = steps_of(self.response, "response")
 end
 
+---Changes what the origin gets.
 function headers:access(req)
   take_steps(self.request_steps, req.headers, req)
 end
 
+---Changes what the client gets.
 function headers:response(req, res)
   take_steps(self.response_steps, res.headers, req)
 end

@@ -14,12 +14,14 @@ local function is_valid(id)
   return #id <= 128 and id:find("^[%w%-._~+/=:@]+$") ~= nil
 end
 
+---Chooses the id and tells it to the origin.
 function request_id:access(req)
   local brought = self.trust and req.headers[self.header]
   if brought and is_valid(brought) then req.id = brought end
   req.headers[self.header] = req.id
 end
 
+---Tells it to the client.
 function request_id:response(req, res)
   res.headers[self.header] = req.id
 end

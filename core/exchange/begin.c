@@ -39,6 +39,13 @@ static mg_exchange *begin(mg_side *client)
     return x;
 }
 
+/* As with a head that is refused: nothing that the client sends behind it is looked at. */
+static void refuse(mg_exchange *x, int status, mg_end why, const char *error, const char *detail)
+{
+    x->client->will_close = true;
+    mg_exchange_fail(x, status, why, error, detail);
+}
+
 void mg_exchange_on_request(mg_side *client)
 {
     mg_exchange *x = begin(client);
@@ -60,9 +67,9 @@ void mg_exchange_on_request(mg_side *client)
     mg_exchange_find_client(x);
     const char *why = "";
     if (mg_exchange_read_target(x, &why) != MG_OK)
-        mg_exchange_fail(x, 400, MG_END_CLIENT_BAD, "http_request_error", why);
-    else if (x->req.method == MG_METHOD_CONNECT)
-        mg_exchange_fail(x, 501, MG_END_REFUSED, NULL, "CONNECT is not offered");
+        refuse(x, 400, MG_END_CLIENT_BAD, "http_request_error", why);
+    else if (x->req.method == MG_METHOD_CONNECT) /* what follows may be meant for the tunnel: never a request to us */
+        refuse(x, 501, MG_END_REFUSED, NULL, "CONNECT is not offered");
     mg_exchange_drive(x);
 }
 

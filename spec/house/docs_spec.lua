@@ -150,7 +150,8 @@ describe("the documents", function()
       for words in text:gmatch "%f[%w_./-]make ([%w_/= .-]+)" do
         for word in words:gmatch "%S+" do
           if not word:find("=", 1, true) then
-            if not targets[word] then found[#found + 1] = ("%s:%d: make %s"):format(page, number, word) end
+            -- `fuzz/<floor>/<module>` breaks off at its placeholder.
+            if not targets[word] and not word:match "/$" then found[#found + 1] = ("%s:%d: make %s"):format(page, number, word) end
             break
           end
         end

@@ -41,7 +41,7 @@ typedef struct {
     const mg_addr *addrs; /* ports 0; valid during the callback, or until the next turn */
     int count;
     int64_t ttl_ms;       /* how long they may be used from now */
-    const char *error;    /* NULL, or why there are none: "no such name", "timeout", "refused", …; static text */
+    const char *error;    /* NULL, or why there are none: "no such name", "timeout", …; static text */
 } mg_dns_answer;
 
 typedef struct mg_dns mg_dns;

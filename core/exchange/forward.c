@@ -210,7 +210,7 @@ mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
     out->target = target_to_send(x);
     bool trusted = x->gen->trusted && mg_cidrs_has(x->gen->trusted, &x->peer);
     bool others = names_others(in);
-    uint64_t drop = never_up | BIT(VIA);
+    uint64_t drop = never_up | (x->gen->via.p ? BIT(VIA) : 0);
     if (x->gen->forwarded & MG_FORWARDED_X || !trusted)
         drop |= BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST);
     if (x->gen->forwarded & MG_FORWARDED_STANDARD || !trusted)
@@ -246,10 +246,12 @@ mg_rc mg_exchange_clean_response(mg_exchange *x)
     mg_fields *f = &x->res.fields;
     bool others = names_others(f);
     uint64_t drop = x->res.status == 101 ? never_down & ~BIT(UPGRADE) : never_down;
-    if (others || f->seen & drop)
-        for (uint32_t i = 0; i < f->count; i++)
-            if (bit_of(&f->at[i]) & drop || (others && is_named(f, &f->at[i])))
-                f->at[i].flags |= MG_FIELD_GONE;
+    for (uint32_t i = 0; others && i < f->count; i++) /* before the fields that name them are gone */
+        if (f->at[i].id != MG_FIELD_CONNECTION && is_named(f, &f->at[i]))
+            f->at[i].flags |= MG_FIELD_GONE;
+    for (uint32_t i = 0; f->seen & drop && i < f->count; i++)
+        if (bit_of(&f->at[i]) & drop)
+            f->at[i].flags |= MG_FIELD_GONE;
     mg_rc rc = MG_OK;
     if (x->res.status >= 200 && !mg_fields_find(f, MG_FIELD_DATE)) /* RFC 9110 section 6.6.1 */
         rc = put(f, MG_FIELD_DATE, mg_arena_copy(x->arena, mg_clock_http_date()));

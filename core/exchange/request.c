@@ -73,6 +73,14 @@ static bool node_addr(mg_str node, mg_addr *out)
     return true;
 }
 
+static void take_scheme(mg_exchange *x, mg_str scheme)
+{
+    if (mg_str_eq_nocase(scheme, MG_STR("https")))
+        x->req.scheme = MG_STR("https");
+    else if (mg_str_eq_nocase(scheme, MG_STR("http")))
+        x->req.scheme = MG_STR("http");
+}
+
 /* From the nearest proxy outward, as long as each is trusted; the first that is not is the client. */
 static void walk_lists(mg_exchange *x, mg_field_id id)
 {
@@ -92,6 +100,8 @@ static void walk_lists(mg_exchange *x, mg_field_id id)
             if (!node_addr(id == MG_FIELD_FORWARDED ? element.for_ : node, &a))
                 return;
             x->client_addr = a;
+            if (id == MG_FIELD_FORWARDED)
+                take_scheme(x, element.proto);
             if (!trusts(x, &a))
                 return;
         }
@@ -103,13 +113,17 @@ void mg_exchange_find_client(mg_exchange *x)
     x->peer = x->client_addr = *mg_h1_server_peer(x->client);
     if (!x->gen->trusted || !trusts(x, &x->peer))
         return;
-    if (mg_fields_find(x->req.fields, MG_FIELD_FORWARDED))
-        walk_lists(x, MG_FIELD_FORWARDED);
-    else if (mg_fields_find(x->req.fields, MG_FIELD_X_FORWARDED_FOR))
+    /* Many proxies write X-Forwarded-For and let a Forwarded of anybody pass: where both are, the former counts,
+     * unless the configuration speaks the standard only. */
+    bool standard = x->gen->forwarded == MG_FORWARDED_STANDARD;
+    if (!standard && mg_fields_find(x->req.fields, MG_FIELD_X_FORWARDED_FOR))
         walk_lists(x, MG_FIELD_X_FORWARDED_FOR);
-    mg_str proto = mg_fields_value(x->req.fields, MG_FIELD_X_FORWARDED_PROTO);
-    if (mg_str_eq_nocase(proto, MG_STR("https")))
-        x->req.scheme = MG_STR("https");
+    else if (mg_fields_find(x->req.fields, MG_FIELD_FORWARDED)) {
+        walk_lists(x, MG_FIELD_FORWARDED);
+        return;
+    }
+    if (!standard)
+        take_scheme(x, mg_fields_value(x->req.fields, MG_FIELD_X_FORWARDED_PROTO));
 }
 
 mg_str mg_exchange_client_ip(mg_exchange *x)

@@ -4,7 +4,7 @@
 #include "base/list.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
+#include <string.h>
 
 enum {
     SLICE_US = 200,
@@ -50,11 +50,11 @@ void mg_collector_settle(mg_script *s)
 void mg_collector_pin(mg_script *s)
 {
     lua_State *L = s->L;
-    char text[24];
+    char text[8] = "\1pinned";
     lua_createtable(L, PINNED_STRINGS, 0);
     for (int i = 1; i <= PINNED_TABLE; i++) {
-        int n = snprintf(text, sizeof text, "\1%d", i);
-        lua_pushlstring(L, text, (size_t)n);
+        memcpy(text, &i, sizeof i);
+        lua_pushlstring(L, text, sizeof text);
         if (i <= PINNED_STRINGS)
             lua_rawseti(L, -2, i);
         else

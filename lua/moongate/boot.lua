@@ -29,11 +29,13 @@ local function open_library(native, library)
   require("moongate.internal.loader").install()
 end
 
+---A function that runs a method of every policy, each as a task. It holds on to those that have it alone, so
+---that the plan can be let go.
 local function life(all, name)
-  local policies = require "moongate.internal.policies"
+  local calls = require("moongate.internal.policies").methods(all, name)
   local task = require "moongate.task"
   return function()
-    policies.each(all, name, function(method, self) task.spawn(method, self) end)
+    for _, call in ipairs(calls) do task.spawn(call.method, call.self) end
   end
 end
 

@@ -198,15 +198,17 @@ function policies.setup(all)
   end
 end
 
----Calls `visit` with a method and the object it belongs to, for every instance that has the method.
+---The methods of that name of all instances, each with the object it belongs to.
 ---@param all moongate.internal.policies
 ---@param name string
----@param visit fun(method: function, self: table)
-function policies.each(all, name, visit)
+---@return { method: function, self: table }[]
+function policies.methods(all, name)
+  local found = {}
   for _, instance in ipairs(all.instances) do
     local method = instance.methods[name]
-    if method then visit(method, instance.self) end
+    if method then found[#found + 1] = { method = method, self = instance.self } end
   end
+  return found
 end
 
 return policies

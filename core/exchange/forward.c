@@ -247,7 +247,7 @@ mg_rc mg_exchange_clean_response(mg_exchange *x)
     bool others = names_others(f);
     uint64_t drop = x->res.status == 101 ? never_down & ~BIT(UPGRADE) : never_down;
     for (uint32_t i = 0; others && i < f->count; i++) /* before the fields that name them are gone */
-        if (f->at[i].id != MG_FIELD_CONNECTION && is_named(f, &f->at[i]))
+        if (!(bit_of(&f->at[i]) & never_down) && is_named(f, &f->at[i]))
             f->at[i].flags |= MG_FIELD_GONE;
     for (uint32_t i = 0; f->seen & drop && i < f->count; i++)
         if (bit_of(&f->at[i]) & drop)

@@ -10,20 +10,26 @@
 
 /* ---- the word for the watchdog ---- */
 
+/* Appends at most `most` bytes; a refused head may have no method or target at all. */
+static size_t put(char *to, size_t at, mg_str s, size_t most)
+{
+    size_t n = MG_MIN(s.n, most);
+    if (n)
+        memcpy(to + at, s.p, n);
+    return at + n;
+}
+
 static void say_busy(const mg_exchange *x, mg_str what)
 {
     mg_stats_beat *beat = mg_world.beat;
     if (!beat)
         return;
-    size_t room = sizeof beat->busy_with - 1, n = MG_MIN(what.n, 90);
-    memcpy(beat->busy_with, what.p, n);
-    size_t more = MG_MIN(x->req.method_name.n, 16);
-    memcpy(beat->busy_with + n, x->req.method_name.p, more);
-    n += more;
+    _Static_assert(sizeof beat->busy_with >= 90 + 16 + 1 + 100 + 1, "the word for the watchdog has room");
+    size_t n = put(beat->busy_with, 0, what, 90);
+    n = put(beat->busy_with, n, x->req.method_name, 16);
     beat->busy_with[n++] = ' ';
-    more = MG_MIN(x->req.target.n, MG_MIN(100, room - n));
-    memcpy(beat->busy_with + n, x->req.target.p, more);
-    beat->busy_with[n + more] = 0;
+    n = put(beat->busy_with, n, x->req.target, 100);
+    beat->busy_with[n] = 0;
 }
 
 static void say_idle(void)

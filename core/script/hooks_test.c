@@ -273,3 +273,50 @@ TEST("a module may wait while it is loaded, and whoever asks for it meanwhile wa
     mg_generation_drop(g);
     mg_loop_close();
 }
+
+TEST("hooks for a head that was refused find nothing in it, and break nothing")
+{
+    static mg_stats_beat beat;
+    mg_generation *g = load(
+        "return { upstreams = { app = { servers = { '127.0.0.1:1' } } }, access_log = { off = true },\n"
+        "  policies = { { failed = function(self, req, failure)\n"
+        "    return { status = 400, body = table.concat({ tostring(req.method), tostring(req.path), tostring(req.headers.host),\n"
+        "      tostring(req.cookies.a), tostring(req.args.b), #req.headers:all('x'), failure.status, #req.id }, ' ') } end } },\n"
+        "  sites = { { hosts = { 'example.com' }, routes = { { upstream = 'app' } } } } }\n");
+    REQUIRE(g);
+    request r;
+    mg_exchange *x = ask(&r, g, "/");
+    memset(&x->req, 0, sizeof x->req);
+    x->search = NULL;
+    x->site = NULL;
+    x->route = &g->nowhere;
+    x->failure.status = 400;
+    mg_world.beat = &beat;
+    CHECK_INT(run(x, MG_PHASE_FAILED), MG_HOOK_ANSWER);
+    CHECK_STR(body(x), MG_STR("nil nil nil nil nil 0 400 32"));
+    CHECK_INT(beat.busy_with[0], 0);
+    mg_world.beat = NULL;
+    over(&r);
+    mg_generation_drop(g);
+}
+
+TEST("while a script runs, the watchdog can read whose it is and for which request")
+{
+    static mg_stats_beat beat;
+    mg_generation *g = load("local ffi = require 'ffi'\n"
+                            "return { upstreams = { app = { servers = { '127.0.0.1:1' } } }, access_log = { off = true }, script_path = { '.' },\n"
+                            "  sites = { { hosts = { 'example.com' }, routes = { { upstream = 'app', policies = { function(req)\n"
+                            "    return ffi.string(ffi.cast('const char *', tonumber(req.headers['x-beat']))) end } } } } } }\n");
+    REQUIRE(g);
+    request r;
+    char address[32];
+    mg_exchange *x = ask(&r, g, "/some/where");
+    snprintf(address, sizeof address, "%llu", (unsigned long long)(uintptr_t)beat.busy_with);
+    add_field(x->req.fields, "x-beat", address);
+    mg_world.beat = &beat;
+    CHECK_INT(run(x, MG_PHASE_ACCESS), MG_HOOK_ANSWER);
+    mg_world.beat = NULL;
+    CHECK(says(body(x).p, "conf.lua:3 (access) GET /some/where"));
+    over(&r);
+    mg_generation_drop(g);
+}

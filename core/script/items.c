@@ -39,7 +39,7 @@ static bool next_cookie(const mg_exchange *x, uint64_t *at, mg_str *name, mg_str
 {
     const mg_fields *f = x->req.fields;
     uint64_t mask = ((uint64_t)1 << OFFSET_BITS) - 1;
-    for (;;) {
+    while (f) { /* a refused head has none */
         const mg_field *field = mg_fields_find_slow(f, MG_FIELD_COOKIE, (uint32_t)(*at >> OFFSET_BITS));
         if (!field)
             return false;
@@ -51,6 +51,7 @@ static bool next_cookie(const mg_exchange *x, uint64_t *at, mg_str *name, mg_str
         }
         *at = (index + 1) << OFFSET_BITS;
     }
+    return false;
 }
 
 /* *at counts the parameters; the one past them is what "*" matched. */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "codec/h1_write.h"
 #include "exchange/access_log.h"
+#include "exchange/filter.h"
 #include "exchange/inside.h"
 
 static void run_rewrite(mg_exchange *x);
@@ -30,8 +31,10 @@ static const struct row {
     [MG_STAGE_ACCESS]   = {"access",   run_access,               TO(ACT) | ANSWERS},
     [MG_STAGE_ACT]      = {"act",      run_act,                  TO(DIAL) | TO(HANDLER) | ANSWERS},
     [MG_STAGE_HANDLER]  = {"handler",  run_handler,              ANSWERS},
-    [MG_STAGE_DIAL]     = {"dial",     mg_exchange_run_dial,     TO(AWAIT) | TO(DIAL) | ANSWERS},
-    [MG_STAGE_AWAIT]    = {"await",    mg_exchange_run_await,    TO(DIAL) | ANSWERS},
+    [MG_STAGE_DIAL]     = {"dial",     mg_exchange_run_dial,     TO(SEND) | TO(DIAL) | ANSWERS},
+    [MG_STAGE_SEND]     = {"send",     mg_exchange_run_send,     TO(AWAIT) | ANSWERS},
+    [MG_STAGE_AWAIT]    = {"await",    mg_exchange_run_await,    TO(TAKE) | TO(DIAL) | ANSWERS},
+    [MG_STAGE_TAKE]     = {"take",     mg_exchange_run_take,     ANSWERS},
     [MG_STAGE_FAILED]   = {"failed",   run_failed,               TO(RESPONSE) | TO(FAILED) | TO(LOG)},
     [MG_STAGE_RESPONSE] = {"response", run_response,             TO(RELAY) | TO(TUNNEL) | TO(FAILED) | TO(LOG)},
     [MG_STAGE_RELAY]    = {"relay",    mg_exchange_run_relay,    TO(LOG)},
@@ -278,6 +281,10 @@ static void send_head(mg_exchange *x)
     } else {
         mg_exchange_send_answer_head(x);
     }
+    if (!x->tunnel && x->res.has_body && !x->is_internal_error && mg_exchange_open_filter(x, MG_FLOW_DOWN)) {
+        x->res.content_length = -1;
+        mg_exchange_filter_fields(&x->res.fields);
+    }
     if (mg_exchange_clean_response(x) != MG_OK) {
         x->is_internal_error = true;
         mg_exchange_cut(x, MG_END_LIMIT);
@@ -413,6 +420,8 @@ static void finish(mg_exchange *x)
     mg_deadline_disarm(&x->deadline);
     mg_deadline_disarm(&x->total);
     mg_later_cancel(&x->wake);
+    mg_later_cancel(&x->wake_filter);
+    mg_exchange_close_filters(x);
     mg_chain_fini(&x->answer.body);
     mg_chain_fini(&x->held);
     mg_block_drop(x->res_head);
@@ -508,6 +517,11 @@ void mg_exchange_on_wake(mg_later *l)
     mg_exchange *x = MG_OWNER(l, mg_exchange, wake);
     x->hook_ready = true;
     mg_exchange_drive(x);
+}
+
+void mg_exchange_on_wake_filter(mg_later *l)
+{
+    mg_exchange_drive(MG_OWNER(l, mg_exchange, wake_filter));
 }
 
 void mg_exchange_wake(mg_exchange *x)

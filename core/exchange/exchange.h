@@ -2,6 +2,7 @@
  * exchange: one request and its answer, from the head to the last byte and the log line.
  *
  *   REWRITE ─► ROUTE ─► ACCESS ─► ACT ─┬─► DIAL ─► AWAIT ─┬─► RESPONSE ─► RELAY ─► LOG ─► (gone)
+ *      │         │         │           │    SEND   TAKE   │  (hooks on the heads, each try)
  *      │         │         │           ├─► HANDLER ───────┤                │
  *      │         │         │           └─► reply, redirect┘             TUNNEL
  *      └─────────┴─────────┴── answer by a hook, error ─► FAILED ─► RESPONSE
@@ -27,8 +28,8 @@
 #include "upstream/dial.h"
 
 typedef enum {
-    MG_STAGE_REWRITE, MG_STAGE_ROUTE, MG_STAGE_ACCESS, MG_STAGE_ACT, MG_STAGE_HANDLER, MG_STAGE_DIAL, MG_STAGE_AWAIT,
-    MG_STAGE_FAILED, MG_STAGE_RESPONSE, MG_STAGE_RELAY, MG_STAGE_TUNNEL, MG_STAGE_LOG, MG_STAGE_GONE, MG_STAGE_COUNT
+    MG_STAGE_REWRITE, MG_STAGE_ROUTE, MG_STAGE_ACCESS, MG_STAGE_ACT, MG_STAGE_HANDLER, MG_STAGE_DIAL, MG_STAGE_SEND,
+    MG_STAGE_AWAIT, MG_STAGE_TAKE, MG_STAGE_FAILED, MG_STAGE_RESPONSE, MG_STAGE_RELAY, MG_STAGE_TUNNEL, MG_STAGE_LOG, MG_STAGE_GONE, MG_STAGE_COUNT
 } mg_stage;
 
 /* Why an exchange ended; the names stand in the access log. */
@@ -113,6 +114,9 @@ struct mg_exchange {
     bool settled;                 /* numbers are counted, the origin is let go */
     mg_stats_row *worker_stats;
 
+    mg_request_head *up;          /* the head for the origin, while SEND's hooks may change it */
+    struct mg_filter *filters[2]; /* by mg_flow; NULL: the body passes untouched */
+
     /* A whole body that a script asked for (mg_exchange_hold_body). */
     mg_chain held;
     uint64_t held_most;
@@ -126,7 +130,7 @@ struct mg_exchange {
     /* Waits. */
     mg_deadline deadline;         /* of the stage */
     mg_deadline total;            /* of the whole exchange */
-    mg_later wake;
+    mg_later wake, wake_filter;
     uint8_t waiting_for;          /* names the deadline when it passes */
     bool driving, drive_again;
     bool gone_watch;              /* the client closed its sending side: the answer must begin soon */

@@ -8,6 +8,7 @@
  *      forward.c    heads made for the next hop: hop-by-hop fields off, Via and Forwarded on
  *      origin.c     picking, dialling, waiting for an answer, trying again
  *      relay.c      bodies up and down, whole bodies for scripts, tunnels
+ *      filter.c     bodies through body hooks
  *      splice.c     long plain bodies from descriptor to descriptor
  *      answer.c     answers of our own: replies, redirects, errors
  */
@@ -23,6 +24,7 @@ typedef enum { MG_WAIT_NOTHING, MG_WAIT_SCRIPT, MG_WAIT_CLIENT_BODY, MG_WAIT_RES
 void mg_exchange_go(mg_exchange *x, mg_stage next); /* the only place where the stage changes */
 void mg_exchange_drive(mg_exchange *x);
 void mg_exchange_on_wake(mg_later *l);
+void mg_exchange_on_wake_filter(mg_later *l);
 void mg_exchange_cut(mg_exchange *x, mg_end why);   /* no answer can be given any more: to the log */
 mg_hook_result mg_exchange_hook(mg_exchange *x, mg_phase phase);
 void mg_exchange_end_hook(mg_exchange *x);          /* a hook that waits is forgotten */
@@ -43,18 +45,27 @@ bool mg_exchange_upgrade_is_allowed(const mg_exchange *x, mg_str *protocol);
 
 /* origin.c */
 void mg_exchange_run_dial(mg_exchange *x);
+void mg_exchange_run_send(mg_exchange *x);
 void mg_exchange_run_await(mg_exchange *x);
+void mg_exchange_run_take(mg_exchange *x);
 void mg_exchange_on_dialled(mg_dial *d);
 void mg_exchange_drop_origin(mg_exchange *x, bool clean);
 /* The try failed: another one (true, stage DIAL) or not (false: the caller fails the exchange). */
 bool mg_exchange_try_again(mg_exchange *x, mg_end why, bool nothing_sent);
 
 /* relay.c */
+void mg_exchange_pull_answer(mg_exchange *x);        /* more of an own answer into answer.body */
 void mg_exchange_pump_up(mg_exchange *x);
 void mg_exchange_pump_down(mg_exchange *x);
 void mg_exchange_collect(mg_exchange *x);            /* a whole body for a script */
 void mg_exchange_run_relay(mg_exchange *x);
 void mg_exchange_run_tunnel(mg_exchange *x);
+
+/* filter.c */
+void mg_exchange_filter_down(mg_exchange *x);
+void mg_exchange_filter_up(mg_exchange *x);
+void mg_exchange_close_filters(mg_exchange *x);
+bool mg_exchange_filter_is_at_work(const mg_exchange *x); /* some hook waits for neither bytes nor room */
 
 /* splice.c */
 bool mg_exchange_is_long(mg_side *from);             /* what is still to come is worth it */

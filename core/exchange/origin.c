@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "exchange/filter.h"
 
 /* ---- one try ---- */
 
@@ -112,14 +113,37 @@ static void dialled(mg_exchange *x)
     x->origin = mg_h1_client_begin(x->dial.client, &o, x->arena, x->req.method);
     x->origin->exchange = x;
     x->origin->on_change = on_origin_change;
-    mg_request_head head;
-    if (mg_exchange_request_head(x, &head) != MG_OK) {
-        mg_exchange_drop_origin(x, false);
+    if (!x->up)
+        x->up = mg_arena_try(x->arena, sizeof *x->up);
+    bool filtered = x->req.has_body && mg_exchange_open_filter(x, MG_FLOW_UP);
+    if (!x->up || mg_exchange_request_head(x, x->up) != MG_OK) {
         mg_exchange_fail(x, 431, MG_END_LIMIT, NULL, "the request's fields do not fit any more");
+        mg_exchange_drop_origin(x, false);
         return;
     }
-    x->origin->ops->send_request(x->origin, &head);
-    if (!head.has_body) {
+    if (filtered)
+        x->up->content_length = -1;
+    mg_exchange_go(x, MG_STAGE_SEND);
+}
+
+void mg_exchange_run_send(mg_exchange *x)
+{
+    switch (mg_exchange_hook(x, MG_PHASE_UPSTREAM_REQUEST)) {
+    case MG_HOOK_WAIT:
+        return;
+    case MG_HOOK_ANSWER:
+        mg_exchange_drop_origin(x, false);
+        mg_exchange_go(x, MG_STAGE_RESPONSE);
+        return;
+    case MG_HOOK_FAILED:
+        mg_exchange_fail(x, 500, MG_END_SCRIPT, "proxy_internal_error", "a script failed");
+        mg_exchange_drop_origin(x, false);
+        return;
+    case MG_HOOK_DONE:
+        break;
+    }
+    x->origin->ops->send_request(x->origin, x->up);
+    if (!x->up->has_body) {
         x->origin->ops->send_end(x->origin, NULL);
         x->up_done = true;
     }
@@ -280,10 +304,33 @@ static void take_answer(mg_exchange *x)
     x->res_from_origin = true;
     mg_block_drop(x->res_head);
     x->res_head = x->origin->head ? mg_block_hold(x->origin->head) : NULL;
-    if (head->status == 101)
+    mg_exchange_go(x, MG_STAGE_TAKE);
+}
+
+void mg_exchange_run_take(mg_exchange *x)
+{
+    if (x->res.status == 101) {
         switch_protocols(x);
-    else
-        mg_exchange_go(x, MG_STAGE_RESPONSE);
+        return;
+    }
+    mg_exchange_pump_up(x); /* the upload goes on while a hook waits */
+    if (x->stage != MG_STAGE_TAKE)
+        return;
+    mg_side_flush(x->origin);
+    switch (mg_exchange_hook(x, MG_PHASE_UPSTREAM_RESPONSE)) {
+    case MG_HOOK_WAIT:
+        return;
+    case MG_HOOK_FAILED:
+        mg_exchange_fail(x, 500, MG_END_SCRIPT, "proxy_internal_error", "a script failed");
+        mg_exchange_drop_origin(x, false);
+        return;
+    case MG_HOOK_ANSWER: /* instead of what the origin said */
+        mg_exchange_drop_origin(x, false);
+        break;
+    case MG_HOOK_DONE:
+        break;
+    }
+    mg_exchange_go(x, MG_STAGE_RESPONSE);
 }
 
 void mg_exchange_run_await(mg_exchange *x)

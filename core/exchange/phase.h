@@ -47,11 +47,16 @@ typedef enum {
     MG_HOOK_FAILED  /* script error, logged already: 500 */
 } mg_hook_result;
 
+typedef enum { MG_FLOW_DOWN, MG_FLOW_UP } mg_flow; /* of a body */
+
 typedef struct {
     /* Start the route's hooks of that phase, or go on with them after a wait. */
     mg_hook_result (*run)(mg_exchange *x, mg_phase phase);
     /* Pull the next piece of a streamed answer into x->answer.body (iterator bodies). DONE: it was the last. */
     mg_hook_result (*pull)(mg_exchange *x);
+    /* Start the body hooks of a direction (RESPONSE_BODY, REQUEST_BODY), or go on with them: they take pieces
+     * and write others (filter.h). DONE: they have returned. */
+    mg_hook_result (*filter)(mg_exchange *x, mg_flow flow);
     /* The exchange ends, maybe while a hook waits: forget it, wake nobody. Called once if x->script is set. */
     void (*end)(mg_exchange *x);
 } mg_hooks;

@@ -1,3 +1,4 @@
+#include "exchange/filter.h"
 #include "exchange/inside.h"
 
 #include "base/clock.h"
@@ -82,6 +83,10 @@ void mg_exchange_pump_up(mg_exchange *x)
         throw_away(c);
         return;
     }
+    if (x->filters[MG_FLOW_UP]) {
+        mg_exchange_filter_up(x);
+        return;
+    }
     if (send_held(x))
         return;
     send_up(x);
@@ -157,6 +162,20 @@ static void down_from_origin(mg_exchange *x)
         mg_exchange_cut(x, o->broke == MG_BROKE_SYNTAX ? MG_END_ORIGIN_BAD : MG_END_ORIGIN_TRUNCATED);
 }
 
+/* When all that was there has gone on, the script is asked for more. */
+void mg_exchange_pull_answer(mg_exchange *x)
+{
+    if (x->answer.whole || x->answer.body.n || !x->answer.pull || (x->hook_waits && !x->hook_ready))
+        return;
+    x->hook_ready = false;
+    mg_hook_result r = x->gen->hooks->pull(x);
+    x->hook_waits = r == MG_HOOK_WAIT ? MG_PHASE_HANDLER + 1 : 0;
+    if (r == MG_HOOK_FAILED)
+        mg_exchange_cut(x, MG_END_SCRIPT);
+    else if (r == MG_HOOK_DONE)
+        x->answer.whole = true;
+}
+
 static void down_from_answer(mg_exchange *x)
 {
     mg_side *c = x->client;
@@ -170,19 +189,11 @@ static void down_from_answer(mg_exchange *x)
             finish_down(x, NULL);
             return;
         }
-        if (!x->answer.pull || (x->hook_waits && !x->hook_ready))
+        mg_exchange_pull_answer(x);
+        if (x->stage != MG_STAGE_RELAY)
             return;
-        x->hook_ready = false;
-        mg_hook_result r = x->gen->hooks->pull(x);
-        x->hook_waits = r == MG_HOOK_WAIT ? MG_PHASE_HANDLER + 1 : 0;
-        if (r == MG_HOOK_FAILED) {
-            mg_exchange_cut(x, MG_END_SCRIPT);
-            return;
-        }
-        if (r == MG_HOOK_DONE)
-            x->answer.whole = true;
         mg_side_flush(c);
-        if (r == MG_HOOK_WAIT)
+        if (!x->answer.body.n && !x->answer.whole)
             return;
     }
 }
@@ -193,7 +204,9 @@ void mg_exchange_pump_down(mg_exchange *x)
         return;
     if (x->client->sent == MG_SENT_BROKEN)
         return;
-    if (x->res_from_origin)
+    if (x->filters[MG_FLOW_DOWN])
+        mg_exchange_filter_down(x);
+    else if (x->res_from_origin)
         down_from_origin(x);
     else
         down_from_answer(x);

@@ -13,6 +13,8 @@ static mg_wait what_is_awaited(const mg_exchange *x)
     const mg_side *c = x->client, *o = x->origin;
     if (x->hook_waits)
         return x->hold == 1 ? MG_WAIT_CLIENT_BODY : MG_WAIT_SCRIPT;
+    if (mg_exchange_filter_is_at_work(x) && x->stage < MG_STAGE_LOG)
+        return MG_WAIT_SCRIPT;
     bool upload = !x->up_done && !x->up_given_up && c && c->got == MG_GOT_HEAD && !c->in.n && o && !o->blocked;
     switch (x->stage) {
     case MG_STAGE_AWAIT:

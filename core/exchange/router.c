@@ -80,10 +80,17 @@ mg_rc mg_router_add_site(mg_router *r, mg_site *site, const mg_str *hosts, uint3
         if (rc != MG_OK)
             return rc;
     }
+    r->site_count++;
     site->paths = mg_arena_zalloc(r->arena, sizeof *site->paths);
     mg_path_tree_root(&r->tree, &site->paths->exact);
     mg_path_tree_root(&r->tree, &site->paths->root);
     return MG_OK;
+}
+
+void mg_router_count(const mg_router *r, uint32_t *sites, uint32_t *routes)
+{
+    *sites = r->site_count;
+    *routes = r->route_count;
 }
 
 mg_site *mg_router_site(const mg_router *r, mg_str given)

@@ -61,6 +61,8 @@ mg_rc mg_router_add_site(mg_router *r, mg_site *site, const mg_str *hosts, uint3
  * cannot be one, more than MG_ROUTER_PARAMS_MOST parameters, more than 54 uncommon methods in the router. */
 mg_rc mg_router_add(mg_router *r, mg_site *site, mg_route *route, const mg_route_match *match, mg_err *err) MG_MUST_CHECK;
 
+void mg_router_count(const mg_router *r, uint32_t *sites, uint32_t *routes); /* as they were added */
+
 /* The site for a host (without port, any letter case, one dot at the end is fine); NULL when none fits. */
 mg_site *mg_router_site(const mg_router *r, mg_str host);
 

@@ -186,6 +186,7 @@ mg_rc mg_router_add(mg_router *r, mg_site *site, mg_route *route, const mg_route
     } else {
         paths->last_plain = append_at(&paths->plain, paths->last_plain, rule);
     }
+    r->route_count++;
     *(paths->last ? paths->last : &paths->all) = rule;
     paths->last = &rule->next_of_site;
     return MG_OK;

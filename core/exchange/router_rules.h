@@ -49,6 +49,7 @@ struct mg_router {
     mg_map patterns;        /* regex -> mg_pattern: equal ones are compiled once */
     mg_str methods[MG_ROUTER_METHODS_MOST]; /* bit -> name; the common ones stand at their mg_method */
     uint32_t method_count;
+    uint32_t site_count, route_count;
 };
 
 void mg_router_methods_init(mg_router *r);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <stdio.h>
 
 _Static_assert(sizeof(ev_io) <= sizeof(((mg_io *)0)->room), "room for an ev_io");
 _Static_assert(sizeof(ev_timer) <= sizeof(((mg_timer *)0)->room), "room for an ev_timer");
@@ -92,6 +93,13 @@ void mg_loop_close(void)
     loop = NULL;
     idle_fn = NULL;
     mg_list_init(&due);
+}
+
+const char *mg_loop_library(void)
+{
+    static char name[32];
+    (void)snprintf(name, sizeof name, "libev %d.%02d", ev_version_major(), ev_version_minor());
+    return name;
 }
 
 void mg_loop_run(void)

@@ -68,6 +68,7 @@ struct mg_later {
 
 mg_rc mg_loop_open(void) MG_MUST_CHECK; /* errno when epoll is not to be had */
 void mg_loop_close(void);
+const char *mg_loop_library(void); /* what runs it, with its version: "libev 4.33" */
 void mg_loop_run(void);  /* until mg_loop_stop */
 void mg_loop_stop(void);
 /* Called each turn right before the loop waits, when set (the collector works there). */

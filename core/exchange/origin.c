@@ -196,14 +196,16 @@ void mg_exchange_on_dialled(mg_dial *d)
 
 void mg_exchange_run_dial(mg_exchange *x)
 {
-    if (!x->peer_held)
-        start_dial(x);
-    if (x->stage != MG_STAGE_DIAL)
-        return;
-    if (x->dial.state == MG_DIAL_READY)
-        dialled(x);
-    else if (x->dial.state == MG_DIAL_FAILED)
-        failed_dial(x);
+    while (x->stage == MG_STAGE_DIAL) {
+        if (!x->peer_held)
+            start_dial(x);
+        if (x->stage != MG_STAGE_DIAL || x->dial.state == MG_DIAL_WAIT)
+            return;
+        if (x->dial.state == MG_DIAL_READY)
+            dialled(x);
+        else
+            failed_dial(x); /* and on to the next server, if there is one */
+    }
 }
 
 /* ---- await ---- */

@@ -20,34 +20,36 @@ function clock:response(req, res) res.headers["x-clock"] = self.name end
 return clock
 ]]
 
+---A configuration with the clock under that name, and one route that answers unless `more` says otherwise.
+local function with_clock(name, more)
+  local config = {
+    policies = { { "clock", name = name } }, scripts = { clock = CLOCK },
+    sites = { { routes = { { reply = { body = "ok" } } } } },
+  }
+  for key, value in pairs(more or {}) do config[key] = value end
+  return config
+end
+
 describe("a policy", function()
   it("is started, stopped at a reload, and its timers end with it", scenario(function(w)
-    local proxy = w:proxy {
-      policies = { { "clock", name = "one" } }, scripts = { clock = CLOCK },
-      sites = { { routes = { { reply = { body = "ok" } } } } },
-    }
+    local proxy = w:proxy(with_clock "one")
     proxy:wait_log "started name=one"
     assert.equal("one", proxy:get("/").headers["x-clock"])
-    assert.is_true((proxy:reload { policies = { { "clock", name = "two" } } }))
+    assert.is_true((proxy:reload(with_clock "two")))
     proxy:wait_log "stopped name=one ticking=false"
     proxy:wait_log "started name=two"
     assert.equal("two", proxy:get("/").headers["x-clock"])
   end))
 
   it("is stopped when the proxy ends", scenario(function(w)
-    local proxy = w:proxy {
-      policies = { { "clock", name = "one" } }, scripts = { clock = CLOCK },
-      sites = { { routes = { { reply = { body = "ok" } } } } },
-    }
+    local proxy = w:proxy(with_clock "one")
     proxy:wait_log "started name=one"
     proxy:stop()
     assert.truthy(proxy:log():find "stopped name=one ticking=false")
   end))
 
   it("goes on with the request that began before a reload", scenario(function(w)
-    local proxy = w:proxy {
-      policies = { { "clock", name = "one" } }, scripts = { clock = CLOCK },
-      sites = { { routes = { { handler = function(req)
+    local sites = { { routes = { { handler = function(req)
         local file
         require("moongate.log").info "began"
         repeat
@@ -56,12 +58,12 @@ describe("a policy", function()
         until file
         file:close()
         return req.path
-      end } } } },
-    }
+      end } } } }
+    local proxy = w:proxy(with_clock("one", { sites = sites }))
     local client = proxy:client()
     client:send_request { path = "/old" }
     proxy:wait_log "began"
-    assert.is_true((proxy:reload { policies = { { "clock", name = "two" } } }))
+    assert.is_true((proxy:reload(with_clock "two")))
     proxy:write("open", "")
     local answer = client:read_response()
     assert.equal("/old", answer.body)
@@ -70,11 +72,10 @@ describe("a policy", function()
   end))
 
   it("that fails in setup leaves the old generation in service", scenario(function(w)
-    local proxy = w:proxy {
-      policies = { { "clock", name = "one" } }, scripts = { clock = CLOCK },
-      sites = { { routes = { { reply = { body = "ok" } } } } },
-    }
-    local ok, said = proxy:reload { scripts = { clock = "return { setup = function() error 'no luck' end }" } }
+    local proxy = w:proxy(with_clock "one")
+    local ok, said = proxy:reload(with_clock("one", { scripts = {
+      clock = "return { options = { name = 'string' }, setup = function() error 'no luck' end }",
+    } }))
     assert.is_false(ok)
     assert.truthy(tostring(said):find("no luck", 1, true), said)
     assert.equal("one", proxy:get("/").headers["x-clock"])

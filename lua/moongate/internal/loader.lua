@@ -10,7 +10,9 @@ local under_way = {} -- name -> { who = runner or false, waiters = {} }
 local function find(name)
   local tried = {}
   for _, search in ipairs(package.loaders) do
-    local found = search(name)
+    local ok, found = pcall(search, name)
+    -- What Lua says of a file that does not compile: a line of its own, with the place first.
+    if not ok then error(found:match "\n%s*(.+)$" or found, 0) end
     if type(found) == "function" then return found end
     if type(found) == "string" then tried[#tried + 1] = found end
   end

@@ -52,6 +52,9 @@ if type(config) == "table" then
   config.script_path = config.script_path or { ".", scripts }
   config.error_log = config.error_log or { level = "debug" }
   config.access_log = config.access_log or { format = "json", path = "access.log" }
+  -- A proxy must end soon after a scenario, whatever a stuck origin may hold.
+  config.timeouts = config.timeouts or {}
+  config.timeouts.drain = config.timeouts.drain or "3s"
   config.listeners = config.listeners or { { bind = "127.0.0.1:0" } }
   if not config.sites and config.upstreams then
     local name = next(config.upstreams)

@@ -105,6 +105,9 @@ void mg_h1_break_out(mg_h1 *c, mg_broke how)
     c->side.sent = MG_SENT_BROKEN;
     if (c->side.broke == MG_BROKE_NOT)
         c->side.broke = (uint8_t)how;
+    /* Nothing waits to be written any more, but reading may go on. */
+    mg_deadline_disarm(&c->deadline);
+    mg_h1_listen(c);
 }
 
 /* ---- waiting ---- */

@@ -8,6 +8,7 @@
 
 enum {
     LINGER_BYTES = 256 * 1024,
+    BLANK_BYTES = 4, /* two empty lines */
     HEAD_ROOM = 192 /* a registered status line, content-length or transfer-encoding, connection, the end */
 };
 
@@ -193,16 +194,29 @@ void mg_h1_server_settings_init(mg_h1_server_settings *s)
     mg_later_init(&s->later, on_later);
 }
 
+/* More has come than the blank lines that are allowed before a head. */
+static bool has_begun(const mg_h1_server *c)
+{
+    mg_str unread = mg_h1_unread(&c->h1);
+    if (unread.n > BLANK_BYTES)
+        return true;
+    for (size_t i = 0; i < unread.n; i++)
+        if (unread.p[i] != '\r' && unread.p[i] != '\n')
+            return true;
+    return false;
+}
+
 /* Blank lines after a body that some clients send are no head yet: an idle connection stays idle. */
 static void advance_quiet(mg_h1_server *c)
 {
-    if (!mg_h1_unread(&c->h1).n) {
-        if (c->h1.eof)
-            close_now(c);
-        return;
-    }
-    if (c->phase == IDLE)
+    if (c->phase == IDLE) {
+        if (!has_begun(c)) {
+            if (c->h1.eof)
+                close_now(c);
+            return;
+        }
         begin(c);
+    }
     read_head(c);
 }
 
@@ -241,16 +255,6 @@ static void advance(mg_h1 *h)
     }
 }
 
-/* More than blank lines has come. */
-static bool has_begun(const mg_h1_server *c)
-{
-    mg_str unread = mg_h1_unread(&c->h1);
-    for (size_t i = 0; i < unread.n; i++)
-        if (unread.p[i] != '\r' && unread.p[i] != '\n')
-            return true;
-    return false;
-}
-
 static void late(mg_h1 *h)
 {
     mg_h1_server *c = SERVER_OF_H1(h);
@@ -260,10 +264,7 @@ static void late(mg_h1 *h)
         close_now(c);
         return;
     case HEAD:
-        if (has_begun(c))
-            refuse(c, 408, "the head did not come in time");
-        else
-            close_now(c);
+        refuse(c, 408, "the head did not come in time");
         return;
     case BUSY: /* the client reads too slowly */
         mg_h1_break_out(h, h->side.written == h->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW);
@@ -368,11 +369,13 @@ static void to_idle(mg_h1_server *c)
     become(c, IDLE);
     mg_deadline_arm(&h->deadline, c->settings->idle_ms);
     mg_h1_listen(h);
-    if (h->block) { /* the next request is here already: in a turn of its own, so that no stack grows */
+    if (has_begun(c)) { /* the next request is here already: in a turn of its own, so that no stack grows */
         begin(c);
         mg_list_cut(&c->link);
         mg_list_append(&c->settings->ready_list, &c->link);
         mg_later_do(&c->settings->later);
+    } else if (h->eof || c->settings->draining) {
+        close_now(c);
     }
 }
 
@@ -380,6 +383,8 @@ static void to_linger(mg_h1_server *c)
 {
     mg_h1 *h = &c->h1;
     mg_h1_rest(h);
+    mg_block_drop(h->block);
+    h->block = NULL;
     mg_arena_fini(&c->arena);
     c->request = NULL;
     become(c, LINGER);
@@ -402,7 +407,7 @@ static void release(mg_side *s, bool clean)
             return;
         }
         /* An answer whose end is the end of the connection must not look whole. */
-        if (s->sent == MG_SENT_HEAD && c->h1.out_framing == MG_H1_UNTIL_CLOSE)
+        if (!answered && c->h1.out_framing == MG_H1_UNTIL_CLOSE)
             mg_socket_reset_on_close(c->h1.transport.fd);
         close_now(c);
     } else if (s->will_close || s->got != MG_GOT_ALL) {

@@ -113,6 +113,8 @@ static void say_ready(mg_master *m)
     m->state = MG_MASTER_SERVING;
     mg_master_announce(m);
     printf("moongate: ready\n");
+    if (m->options->hints && !m->upgrade.heir)
+        printf("%s", m->options->hints);
     (void)fflush(stdout);
     (void)snprintf(text, sizeof text, "READY=1\nMAINPID=%d", (int)getpid());
     mg_process_notify(text);

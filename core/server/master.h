@@ -27,6 +27,7 @@ typedef struct {
     const char *commit, *profile;
     const char *binary;   /* what an upgrade starts */
     char **argv;          /* and with which words; ends with NULL */
+    const char *hints;    /* lines to print once it is ready for the first time; NULL: none */
 } mg_server_options;
 
 enum { MG_SERVER_WATCHDOG_MS = 10000 };

@@ -9,7 +9,7 @@
 enum {
     SLICE_US = 200,
     STEP_KB = 8,               /* of one step; several make a slice */
-    FLOOR_LEAST = 512 * 1024,  /* a smaller heap is not worth a cycle per few requests */
+    GROWTH_LEAST = 2 * 1024 * 1024, /* a cycle costs the whole heap: not for every few requests of a small one */
     PINNED_TABLE = 32768,      /* entries that the table of strings grows to */
     PINNED_STRINGS = PINNED_TABLE / 4 + 64
 };
@@ -32,9 +32,10 @@ void mg_collector_remove(mg_script *s)
     mg_list_cut(&s->link);
 }
 
-static void set_floor(mg_script *s)
+static void set_mark(mg_script *s)
 {
-    s->floor_bytes = MG_MAX(heap_of(s->L), (size_t)FLOOR_LEAST);
+    size_t heap = heap_of(s->L);
+    s->begin_bytes = heap + MG_MAX(heap / 10 * 3, (size_t)GROWTH_LEAST);
     s->collecting = false;
 }
 
@@ -43,7 +44,7 @@ void mg_collector_settle(mg_script *s)
     lua_gc(s->L, LUA_GCCOLLECT, 0);
     lua_gc(s->L, LUA_GCCOLLECT, 0); /* what finalizers let go of */
     lua_gc(s->L, LUA_GCSTOP, 0);
-    set_floor(s);
+    set_mark(s);
 }
 
 /* The strings live until the end of the state; those in between are garbage at once, and made the table grow. */
@@ -73,14 +74,14 @@ static void collect_slice(mg_script *s)
     while (!done && mg_clock_precise_us() < until);
     lua_gc(s->L, LUA_GCSTOP, 0);
     if (done)
-        set_floor(s);
+        set_mark(s);
 }
 
 void mg_collector_idle(void)
 {
     MG_LIST_EACH(l, &states) {
         mg_script *s = MG_OWNER(l, mg_script, link);
-        if (s->collecting || heap_of(s->L) > s->floor_bytes / 10 * 13)
+        if (s->collecting || heap_of(s->L) > s->begin_bytes)
             collect_slice(s);
     }
 }

@@ -65,7 +65,7 @@ struct mg_script {
 
     /* Collector. */
     mg_link link;                /* in the process's list of states */
-    size_t floor_bytes;          /* heap after the last full cycle */
+    size_t begin_bytes;          /* a heap larger than that begins a cycle */
     bool collecting;             /* a cycle is under way */
 };
 

@@ -10,7 +10,7 @@ enum {
     SLICE_US = 200,
     STEP_KB = 8,               /* of one step; several make a slice */
     GROWTH_LEAST = 2 * 1024 * 1024, /* a cycle costs the whole heap: not for every few requests of a small one */
-    PINNED_TABLE = 32768,      /* entries that the table of strings grows to */
+    PINNED_TABLE = 16384,      /* entries that the table of strings grows to */
     PINNED_STRINGS = PINNED_TABLE / 4 + 64
 };
 

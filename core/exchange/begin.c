@@ -89,7 +89,7 @@ void mg_exchange_on_refused(mg_side *client, int status, const char *why)
     x->req.fields = mg_arena_zalloc(x->arena, sizeof *x->req.fields);
     mg_fields_init(x->req.fields, x->arena, MG_H1_FIELDS_OWN);
     mg_exchange_find_client(x);
-    mg_exchange_fail(x, status, status == 408 ? MG_END_CLIENT_LATE : MG_END_CLIENT_BAD, "http_request_error", why);
+    mg_exchange_fail(x, status, status == 408 ? MG_END_CLIENT_HEAD_LATE : MG_END_CLIENT_BAD, "http_request_error", why);
     mg_exchange_drive(x);
 }
 

@@ -369,8 +369,8 @@ static void count(mg_stats_row *r, const mg_exchange *x)
 
 static bool is_late(mg_end e)
 {
-    return e == MG_END_CLIENT_LATE || e == MG_END_CLIENT_WRITE_LATE || e == MG_END_CLIENT_SLOW ||
-           e == MG_END_ORIGIN_CONNECT_LATE || e == MG_END_ORIGIN_LATE || e == MG_END_ORIGIN_BODY_LATE ||
+    return e == MG_END_CLIENT_HEAD_LATE || e == MG_END_CLIENT_LATE || e == MG_END_CLIENT_WRITE_LATE ||
+           e == MG_END_CLIENT_SLOW || e == MG_END_ORIGIN_CONNECT_LATE || e == MG_END_ORIGIN_LATE || e == MG_END_ORIGIN_BODY_LATE ||
            e == MG_END_TUNNEL_LATE || e == MG_END_REQUEST_LATE || e == MG_END_SCRIPT_LATE;
 }
 

@@ -34,7 +34,8 @@ typedef enum {
 
 /* Why an exchange ended; the names stand in the access log. */
 #define MG_ENDS(X) \
-    X(DONE, "done") X(CLIENT_GONE, "client_gone") X(CLIENT_LATE, "client_body_timeout") \
+    X(DONE, "done") X(CLIENT_GONE, "client_gone") X(CLIENT_HEAD_LATE, "client_header_timeout") \
+    X(CLIENT_LATE, "client_body_timeout") \
     X(CLIENT_WRITE_LATE, "client_write_timeout") X(CLIENT_SLOW, "client_too_slow") X(CLIENT_BAD, "bad_request") \
     X(ORIGIN_CONNECT, "connect_failed") X(ORIGIN_CONNECT_LATE, "connect_timeout") X(ORIGIN_RESET, "origin_reset") \
     X(ORIGIN_LATE, "response_timeout") X(ORIGIN_BODY_LATE, "origin_body_timeout") X(ORIGIN_BAD, "bad_answer") \
@@ -97,7 +98,7 @@ struct mg_exchange {
     mg_upstream *upstream;
     mg_dial dial;
     mg_peer *peer_now;            /* of this try, or the last one; NULL: none yet */
-    mg_peer *redial;              /* next try: this one, on a fresh connection */
+    mg_peer *redial;              /* next try: this one; on a fresh connection when it is the same again */
     bool peer_held;               /* counted as active there */
     uint64_t tried;
     uint32_t tries;

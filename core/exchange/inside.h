@@ -71,7 +71,8 @@ bool mg_exchange_filter_is_at_work(const mg_exchange *x); /* some hook waits for
 bool mg_exchange_is_long(mg_side *from);             /* what is still to come is worth it */
 /* True while the direction is in the hands of the splicer. */
 bool mg_exchange_splice(mg_side *from, mg_side *to, struct mg_pipe **pipe);
-void mg_exchange_unsplice(struct mg_pipe **pipe);    /* gives the pipe back, or closes it when bytes are in it */
+/* The sides move their bytes themselves again; what is in the pipe is lost. Harmless when *pipe is NULL. */
+void mg_exchange_unsplice(mg_side *from, mg_side *to, struct mg_pipe **pipe);
 void mg_exchange_free_pipes(void);
 
 /* answer.c */

@@ -8,11 +8,9 @@
 
 void mg_exchange_drop_origin(mg_exchange *x, bool clean)
 {
-    if (x->pipe_up)
-        mg_exchange_unsplice(&x->pipe_up);
-    if (x->pipe_down)
-        mg_exchange_unsplice(&x->pipe_down);
     if (x->origin) {
+        mg_exchange_unsplice(x->client, x->origin, &x->pipe_up);
+        mg_exchange_unsplice(x->origin, x->client, &x->pipe_down);
         mg_side *s = x->origin;
         x->origin = NULL;
         s->ops->release(s, clean);
@@ -43,6 +41,7 @@ static bool option_allows(const mg_exchange *x, mg_end why)
     case MG_END_ORIGIN_RESET:
         return o->retry_reset;
     case MG_END_ORIGIN_LATE:
+    case MG_END_ORIGIN_BODY_LATE:
         return o->retry_timeout;
     default:
         return true; /* by status: the caller has looked */
@@ -53,7 +52,8 @@ bool mg_exchange_try_again(mg_exchange *x, mg_end why, bool nothing_sent)
 {
     bool may = x->tries < x->upstream->options.attempts && !x->body_sent_up && x->client->sent == MG_SENT_NOTHING &&
                option_allows(x, why) && (nothing_sent || is_idempotent(x));
-    if (!may)
+    x->redial = may ? mg_upstream_pick(x->upstream, x->tried, false) : NULL;
+    if (!x->redial)
         return false;
     if (x->upstream->stats)
         x->upstream->stats->retries++;
@@ -95,6 +95,11 @@ static void failed_dial(mg_exchange *x)
 
 /* ---- dial ---- */
 
+static int64_t patience(int64_t route, int64_t upstream)
+{
+    return route >= 0 ? route : upstream;
+}
+
 static void on_origin_change(mg_side *s)
 {
     mg_exchange_drive(s->exchange);
@@ -107,7 +112,7 @@ static void dialled(mg_exchange *x)
         .limits = {g->limits.request_line, g->limits.header_bytes, g->limits.headers},
         .buffer = g->limits.buffer,
         .min_rate = g->limits.min_rate,
-        .write_ms = g->timeouts.client_write,
+        .write_ms = patience(x->route->timeouts.body, x->upstream->options.body_ms),
     };
     x->at.connected = mg_clock_us();
     x->origin = mg_h1_client_begin(x->dial.client, &o, x->arena, x->req.method);
@@ -150,28 +155,13 @@ void mg_exchange_run_send(mg_exchange *x)
     mg_exchange_go(x, MG_STAGE_AWAIT);
 }
 
-static mg_peer *next_peer(mg_exchange *x, bool *fresh)
-{
-    mg_peer *again = x->redial;
-    x->redial = NULL;
-    *fresh = again != NULL;
-    return again ? again : mg_upstream_pick(x->upstream, x->tried, x->tries == 0);
-}
-
-static int64_t patience(int64_t route, int64_t upstream)
-{
-    return route >= 0 ? route : upstream;
-}
-
 static void start_dial(mg_exchange *x)
 {
-    bool fresh;
-    mg_peer *p = next_peer(x, &fresh);
+    bool fresh = x->redial && x->redial == x->peer_now; /* one stale connection is enough */
+    mg_peer *p = x->redial ? x->redial : mg_upstream_pick(x->upstream, x->tried, true);
+    x->redial = NULL;
     if (!p) {
-        if (x->tries)
-            mg_exchange_fail(x, 502, MG_END_ORIGIN_CONNECT, "destination_unavailable", "no other server is left to try");
-        else
-            mg_exchange_fail(x, 503, MG_END_NO_PEER, "destination_unavailable", "no server can be used");
+        mg_exchange_fail(x, 503, MG_END_NO_PEER, "destination_unavailable", "no server can be used");
         return;
     }
     x->tries++;
@@ -229,7 +219,7 @@ static void origin_broke(mg_exchange *x)
         break;
     case MG_BROKE_LATE:
     case MG_BROKE_SLOW:
-        why = MG_END_ORIGIN_LATE;
+        why = MG_END_ORIGIN_BODY_LATE;
         status = 504;
         error = "connection_write_timeout";
         detail = "the origin does not read the request";
@@ -240,7 +230,7 @@ static void origin_broke(mg_exchange *x)
         break;
     }
     mg_peer_failed(x->peer_now);
-    bool may_repeat = why == MG_END_ORIGIN_RESET || why == MG_END_ORIGIN_LATE;
+    bool may_repeat = why == MG_END_ORIGIN_RESET || why == MG_END_ORIGIN_BODY_LATE;
     if (may_repeat && !o->heard && mg_exchange_try_again(x, why, o->written == 0))
         return;
     mg_exchange_fail(x, status, why, error, detail);
@@ -348,6 +338,6 @@ void mg_exchange_run_await(mg_exchange *x)
         take_answer(x);
     else if (x->origin->got == MG_GOT_BROKEN)
         origin_broke(x);
-    else if (x->origin->sent == MG_SENT_BROKEN && x->origin->half_closed)
+    else if (x->origin->sent == MG_SENT_BROKEN && (x->origin->half_closed || x->origin->broke >= MG_BROKE_LATE))
         origin_broke(x);
 }

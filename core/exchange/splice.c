@@ -52,10 +52,8 @@ static void close_pipe(struct mg_pipe *p)
     mg_free(p);
 }
 
-void mg_exchange_unsplice(struct mg_pipe **pipe)
+static void put_back(struct mg_pipe *p)
 {
-    struct mg_pipe *p = *pipe;
-    *pipe = NULL;
     if (p->n || free_count >= PIPES_MOST) {
         close_pipe(p);
         return;
@@ -96,11 +94,14 @@ static bool begin(mg_side *from, mg_side *to, struct mg_pipe **pipe)
     return true;
 }
 
-static void stop(mg_side *from, mg_side *to, struct mg_pipe **pipe)
+void mg_exchange_unsplice(mg_side *from, mg_side *to, struct mg_pipe **pipe)
 {
+    if (!*pipe)
+        return;
     from->splice_from = to->splice_to = false;
     from->ops->pause(from, false);
-    mg_exchange_unsplice(pipe);
+    put_back(*pipe);
+    *pipe = NULL;
 }
 
 static mg_rc outcome(ssize_t n)
@@ -156,7 +157,7 @@ bool mg_exchange_splice(mg_side *from, mg_side *to, struct mg_pipe **pipe)
     for (int turn = 0; turn < TURNS && rc == MG_OK; turn++)
         rc = pass_on(from, to, *pipe);
     if (rc == MG_EOF) { /* all of it has passed, or a side broke */
-        stop(from, to, pipe);
+        mg_exchange_unsplice(from, to, pipe);
         return false;
     }
     from->ops->pause(from, to->blocked);

@@ -1,12 +1,15 @@
 #include "http/h1.h"
 
 #include "codec/h1_write.h"
+#include "os/socket.h"
 
 enum {
     BODY_BLOCKS = 8, /* blocks filled by one read of a body */
     WRITE_IOV = 64,
     WRITE_TURNS = 8, /* writes in a row before others have their turn */
+    CHUNK_LINES = 20, /* the line before a chunk and the end of it */
     COPY_MOST = 4096, /* a body piece up to this size is copied behind the head: one piece is written faster */
+    CHUNK_SMALL = 1024, /* a chunk up to this size is moved behind the one before it */
     ROOM_LOW = 2048  /* less room than this in a block is not worth a read */
 };
 
@@ -46,7 +49,7 @@ void mg_h1_begin(mg_h1 *c, mg_arena *arena)
     s->trailers = NULL;
     s->why = NULL;
     s->will_close = s->splice_from = s->splice_to = s->heard = s->blocked = false;
-    s->written = c->write_mark = 0;
+    s->written = 0;
     c->in_framing = c->out_framing = MG_H1_NONE;
     c->in_left = c->out_left = 0;
     c->reader = (mg_h1_reader){0};
@@ -182,30 +185,46 @@ static bool ended_reading(mg_h1 *c, mg_rc rc)
     return true;
 }
 
-/* A long body whose end is far: read into several blocks at once, never past its end. */
+/* Room for the next bytes of a body, never past its end: behind those that wait already, so that a body which
+ * drips in fills its blocks; then in new ones. How many pieces; the blocks of all but the first. */
+static int body_room(mg_h1 *c, struct iovec *iov, mg_block **blocks)
+{
+    uint64_t left = c->in_framing == MG_H1_LENGTH ? c->in_left : UINT64_MAX;
+    size_t want = c->side.in.n < c->buffer ? c->buffer - c->side.in.n : 1;
+    char *tail = mg_chain_reserve(&c->side.in, 1);
+    size_t room = mg_block_room(c->side.in.last->block), sum = 0;
+    int count = 0;
+    do {
+        room = (size_t)MG_MIN((uint64_t)room, left - sum);
+        iov[count] = (struct iovec){count ? blocks[count]->data : tail, room};
+        sum += room;
+        count++;
+        if (count == BODY_BLOCKS || sum >= left || sum >= want)
+            return count;
+        blocks[count] = mg_block_new(0);
+        room = blocks[count]->size;
+    } while (true);
+}
+
+/* A long body whose end is far: read into several blocks at once. */
 static bool receive_body(mg_h1 *c)
 {
     struct iovec iov[BODY_BLOCKS];
     mg_block *blocks[BODY_BLOCKS];
-    uint64_t left = c->in_framing == MG_H1_LENGTH ? c->in_left : UINT64_MAX;
-    size_t want = c->side.in.n < c->buffer ? c->buffer - c->side.in.n : 1;
-    int count = 0;
-    for (size_t sum = 0; count < BODY_BLOCKS && sum < left && sum < want; count++) {
-        blocks[count] = mg_block_new(0);
-        size_t room = (size_t)MG_MIN((uint64_t)blocks[count]->size, left - sum);
-        iov[count] = (struct iovec){blocks[count]->data, room};
-        sum += room;
-    }
     size_t n;
+    int count = body_room(c, iov, blocks);
     mg_rc rc = mg_transport_read(&c->transport, iov, count, &n);
-    size_t rest = rc == MG_OK ? n : 0;
-    for (int i = 0; i < count; i++) {
-        size_t part = MG_MIN(rest, iov[i].iov_len);
+    size_t rest = rc == MG_OK ? n : 0, part = MG_MIN(rest, iov[0].iov_len);
+    mg_chain_wrote(&c->side.in, part);
+    for (int i = 1; i < count; i++) {
+        rest -= part;
+        part = MG_MIN(rest, iov[i].iov_len);
         blocks[i]->used = (uint32_t)part;
         mg_chain_add_block(&c->side.in, blocks[i], blocks[i]->data, part);
         mg_block_drop(blocks[i]);
-        rest -= part;
     }
+    if (!c->side.in.n)
+        mg_chain_fini(&c->side.in); /* the room is given back */
     c->full = false;
     if (rc != MG_OK)
         return ended_reading(c, rc);
@@ -285,6 +304,18 @@ static void decode_trailers(mg_h1 *c, const mg_h1_limits *limits)
     }
 }
 
+/* Small chunks are moved together over the framing between them, to which nothing points any more: a slice for
+ * each would take more memory than the bytes, and as many pieces to write. */
+static void take_chunk(mg_h1 *c, mg_str data)
+{
+    const mg_slice *last = c->side.in.last;
+    char *from = c->block->data + (data.p - c->block->data);
+    if (last && last->block == c->block && data.n <= CHUNK_SMALL)
+        from = memmove(last->p + last->n, from, data.n);
+    mg_chain_add_block(&c->side.in, c->block, from, data.n);
+    c->side.in_total += data.n;
+}
+
 static void decode_chunked(mg_h1 *c, const mg_h1_limits *limits)
 {
     while (c->side.got == MG_GOT_HEAD && c->in_framing == MG_H1_CHUNKED) {
@@ -298,10 +329,8 @@ static void decode_chunked(mg_h1 *c, const mg_h1_limits *limits)
             mg_h1_break_in(c, MG_BROKE_SYNTAX, why);
             return;
         }
-        if (data.n) {
-            mg_chain_add_block(&c->side.in, c->block, (char *)(uintptr_t)data.p, data.n);
-            c->side.in_total += data.n;
-        }
+        if (data.n)
+            take_chunk(c, data);
         mg_h1_ate(c, used);
         if (rc == MG_AGAIN)
             return;
@@ -312,6 +341,13 @@ static void decode_chunked(mg_h1 *c, const mg_h1_limits *limits)
     }
     if (c->side.got == MG_GOT_HEAD && c->in_framing == MG_H1_TRAILERS)
         decode_trailers(c, limits);
+}
+
+/* Chunks wait in the block, and more of them shall come to lie there. */
+static bool fills_block(const mg_h1 *c)
+{
+    return c->side.got == MG_GOT_HEAD && c->side.in.n && mg_block_room(c->block) >= ROOM_LOW &&
+           (c->in_framing == MG_H1_CHUNKED || c->in_framing == MG_H1_TRAILERS);
 }
 
 void mg_h1_decode(mg_h1 *c, const mg_h1_limits *limits)
@@ -332,7 +368,8 @@ void mg_h1_decode(mg_h1 *c, const mg_h1_limits *limits)
         decode_plain(c);
         break;
     }
-    if (c->block && c->at == c->block->used && (c->block->holds > 1 || c->side.got != MG_GOT_HEAD)) {
+    if (c->block && c->at == c->block->used && !fills_block(c) &&
+        (c->block->holds > 1 || c->side.got != MG_GOT_HEAD)) {
         mg_block_drop(c->block);
         c->block = NULL;
     }
@@ -345,6 +382,27 @@ void mg_h1_decode(mg_h1 *c, const mg_h1_limits *limits)
 }
 
 /* ---- writing ---- */
+
+/* Bytes that have arrived over there: the kernel takes megabytes at once for one who reads slowly. */
+static int64_t taken(const mg_h1 *c)
+{
+    return (int64_t)c->side.written - mg_socket_unacked(c->transport.fd);
+}
+
+/* The deadline runs in windows: in each, more than min_rate bytes a second must arrive. */
+static void start_window(mg_h1 *c)
+{
+    c->write_mark = taken(c);
+    mg_deadline_arm(&c->deadline, c->write_ms);
+}
+
+static void wait_for_room(mg_h1 *c)
+{
+    if (!mg_deadline_is_armed(&c->deadline))
+        start_window(c);
+    c->side.blocked = true;
+    mg_h1_listen(c);
+}
 
 bool mg_h1_write_out(mg_h1 *c)
 {
@@ -370,15 +428,42 @@ bool mg_h1_write_out(mg_h1 *c)
         }
         return true;
     }
-    /* The deadline runs in windows: in each, at least min_rate bytes a second must get through. */
-    uint64_t owed = (uint64_t)c->min_rate * (uint64_t)c->write_ms / 1000;
-    if (!c->side.blocked || c->side.written - c->write_mark > owed) {
-        c->write_mark = c->side.written;
-        mg_deadline_arm(&c->deadline, c->write_ms);
-    }
-    c->side.blocked = true;
-    mg_h1_listen(c);
+    wait_for_room(c);
     return false;
+}
+
+bool mg_h1_is_too_slow(mg_h1 *c)
+{
+    int64_t owed = (int64_t)c->min_rate * (int64_t)c->write_ms / 1000, now = taken(c);
+    if (now - c->write_mark > owed) {
+        start_window(c);
+        return false;
+    }
+    mg_broke how = now == c->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW;
+    mg_h1_break_out(c, how);
+    c->side.broke = (uint8_t)how;
+    return true;
+}
+
+/* A few bytes are copied behind those that wait already: they need no block and no piece of the write of their own. */
+static void add_piece(mg_h1 *c, mg_chain *from, size_t n)
+{
+    if (c->out.n && n <= COPY_MOST)
+        mg_chain_copy_some(&c->out, from, n);
+    else
+        mg_chain_move_some(&c->out, from, n);
+}
+
+static void add_chunk(mg_h1 *c, mg_chain *from, size_t n)
+{
+    bool small = n <= COPY_MOST;
+    char *head = mg_chain_reserve(&c->out, CHUNK_LINES + (small ? n : 0));
+    mg_chain_wrote(&c->out, mg_h1_chunk_head(n, head));
+    add_piece(c, from, n);
+    if (small)
+        mg_chain_add_copy(&c->out, MG_STR("\r\n"));
+    else
+        mg_chain_add_static(&c->out, MG_STR("\r\n"));
 }
 
 void mg_h1_side_body(mg_side *s, mg_chain *from, size_t n)
@@ -403,20 +488,13 @@ void mg_h1_side_body(mg_side *s, mg_chain *from, size_t n)
             return;
         }
         c->out_left -= n;
-        if (c->out.n && n <= COPY_MOST)
-            mg_chain_copy_some(&c->out, from, n);
-        else
-            mg_chain_move_some(&c->out, from, n);
+        add_piece(c, from, n);
         break;
-    case MG_H1_CHUNKED: {
-        char *head = mg_chain_reserve(&c->out, 18);
-        mg_chain_wrote(&c->out, mg_h1_chunk_head(n, head));
-        mg_chain_move_some(&c->out, from, n);
-        mg_chain_add_static(&c->out, MG_STR("\r\n"));
+    case MG_H1_CHUNKED:
+        add_chunk(c, from, n);
         break;
-    }
     default:
-        mg_chain_move_some(&c->out, from, n);
+        add_piece(c, from, n);
         break;
     }
     s->queued = c->out.n;
@@ -460,6 +538,10 @@ void mg_h1_side_flush(mg_side *s)
 void mg_h1_side_took(mg_side *s)
 {
     mg_h1 *c = MG_H1_OF_SIDE(s);
+    if (c->block && !s->in.n && c->at == c->block->used) {
+        mg_block_drop(c->block);
+        c->block = NULL;
+    }
     if (c->paused && s->in.n < c->buffer) {
         c->paused = false;
         mg_h1_listen(c);
@@ -527,13 +609,7 @@ void mg_h1_side_spliced_out(mg_side *s, uint64_t n, mg_rc rc)
     if (c->out_framing == MG_H1_LENGTH)
         c->out_left -= n;
     if (rc == MG_AGAIN) {
-        uint64_t owed = (uint64_t)c->min_rate * (uint64_t)c->write_ms / 1000;
-        if (!mg_deadline_is_armed(&c->deadline) || c->side.written - c->write_mark > owed) {
-            c->write_mark = c->side.written;
-            mg_deadline_arm(&c->deadline, c->write_ms);
-        }
-        s->blocked = true;
-        mg_h1_listen(c);
+        wait_for_room(c);
     } else if (rc != MG_OK) {
         mg_h1_break_out(c, MG_BROKE_RESET);
         mg_deadline_disarm(&c->deadline);

@@ -42,7 +42,7 @@ struct mg_h1 {
     mg_chain out;
     mg_h1_reader reader;
     mg_h1_chunked chunked;
-    uint64_t write_mark;           /* side.written at the last look at the rate */
+    int64_t write_mark;            /* what the other side had taken at the last look at the rate */
     uint32_t buffer, write_ms;
     uint8_t in_framing, out_framing;
     bool eof;                      /* the other side ended its direction */
@@ -65,6 +65,8 @@ void mg_h1_decode(mg_h1 *c, const mg_h1_limits *limits);
 void mg_h1_break_in(mg_h1 *c, mg_broke how, const char *why);
 void mg_h1_break_out(mg_h1 *c, mg_broke how);
 bool mg_h1_write_out(mg_h1 *c);                  /* true when all is out */
+/* The deadline for writing passed: whether too little has been taken since; then `out` is broken. */
+bool mg_h1_is_too_slow(mg_h1 *c);
 void mg_h1_listen(mg_h1 *c);                     /* recompute what is waited for */
 
 /* The side operations that are the same at both ends. */

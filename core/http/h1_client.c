@@ -164,10 +164,7 @@ static void late(mg_h1 *h)
         free_client(c);
         return;
     }
-    mg_h1_break_out(h, MG_BROKE_LATE); /* the origin does not read */
-    h->side.broke = MG_BROKE_LATE;
-    mg_h1_listen(h);
-    if (h->side.on_change)
+    if (mg_h1_is_too_slow(h) && h->side.on_change) /* the origin does not read */
         h->side.on_change(&h->side);
 }
 

@@ -267,10 +267,7 @@ static void late(mg_h1 *h)
         refuse(c, 408, "the head did not come in time");
         return;
     case BUSY: /* the client reads too slowly */
-        mg_h1_break_out(h, h->side.written == h->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW);
-        h->side.broke = h->side.written == h->write_mark ? MG_BROKE_LATE : MG_BROKE_SLOW;
-        mg_h1_listen(h);
-        if (h->side.on_change)
+        if (mg_h1_is_too_slow(h) && h->side.on_change)
             h->side.on_change(&h->side);
         return;
     }

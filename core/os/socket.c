@@ -3,8 +3,10 @@
 #include "base/fault.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -175,6 +177,12 @@ mg_rc mg_socket_local(int fd, mg_addr *out)
         return MG_FAIL;
     mg_addr_from(out, (struct sockaddr *)&sa);
     return MG_OK;
+}
+
+int64_t mg_socket_unacked(int fd)
+{
+    int n = 0;
+    return ioctl(fd, SIOCOUTQ, &n) == 0 ? n : 0;
 }
 
 void mg_socket_no_delay(int fd)

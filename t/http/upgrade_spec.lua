@@ -177,6 +177,7 @@ describe("a WebSocket", function()
     local got = 0
     while got < sent do got = got + #conn:receive_some() end
     assert.equal(sent, got)
+    conn:close()
   end))
 
   it("that the origin refuses is an ordinary answer", scenario(function(w)

@@ -113,6 +113,8 @@ static bool would_wait(const mg_access_log *l)
 
 void mg_access_log_flush(mg_access_log *l)
 {
+    if (!l->used)
+        return;
     size_t done = 0;
     while (done < l->used && !would_wait(l)) {
         ssize_t n = write(l->fd, l->buffer + done, MG_MIN(l->used - done, (size_t)4096 * (l->path ? 64 : 1)));

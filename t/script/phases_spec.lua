@@ -98,6 +98,21 @@ describe("a hook", function()
     assert.truthy(log:find("seen path=/a status=200 timed=true upstream=" .. origin.address, 1, true), log)
   end))
 
+  it("that is the access log's format writes the lines it returns, and none for nothing", scenario(function(w)
+    local proxy = w:proxy {
+      access_log = { path = "own.log", format = function(req, res)
+        if req.path ~= "/quiet" then return req.method .. " " .. req.path .. " " .. res.status end
+      end },
+      sites = { { routes = { { path = "/own", handler = function() return 201 end }, { reply = { body = "ok" } } } } },
+    }
+    for _, path in ipairs { "/own", "/quiet", "/other" } do proxy:get(path) end
+    proxy:stop()
+    local file = assert(io.open(proxy.dir .. "/own.log"))
+    local text = file:read "*a"
+    file:close()
+    assert.equal("GET /own 201\nGET /other 200\n", text)
+  end))
+
   it("shares req.ctx with the other hooks of its request and with nobody else's", scenario(function(w)
     local proxy = w:proxy {
       policies = { { rewrite = function(_, req) req.ctx.n = (req.ctx.n or 0) + 1 end,

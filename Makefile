@@ -75,7 +75,7 @@ EXPORT    := -Wl,--dynamic-list=$(EXPORTS)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all build run deps test check lint floors objects unit unit-programs spec t asan tsan valgrind cov bench \
+.PHONY: all build run deps test check lint floors objects unit spec t asan tsan valgrind cov bench \
         bench-peers soak fuzz $(FUZZERS) format tidy install uninstall dist clean help FORCE
 
 # ---------------------------------------------------------------- building
@@ -118,7 +118,6 @@ $(1:%.c=$(BUILD)/%): $(1:%.c=$(BUILD)/%.o) $(foreach f,$(call upto,$(call floor_
 	@$$(CC) $$(LINK_FLAGS) $$(filter %.o,$$^) -o $$@ $$(PKG_LIBS)
 endef
 $(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
-unit-programs: $(TEST_BINS)
 objects: $(OBJECTS)
 
 -include $(OBJECTS:.o=.d) $(TESTS:%.c=$(BUILD)/%.d)

@@ -166,7 +166,7 @@ static bool make_room(mg_h1 *c, uint32_t head_most)
     return true;
 }
 
-static bool ended_reading(mg_h1 *c, mg_rc rc)
+bool mg_h1_end_reading(mg_h1 *c, mg_rc rc)
 {
     if (rc == MG_AGAIN)
         return false;
@@ -227,7 +227,7 @@ static bool receive_body(mg_h1 *c)
         mg_chain_fini(&c->side.in); /* the room is given back */
     c->full = false;
     if (rc != MG_OK)
-        return ended_reading(c, rc);
+        return mg_h1_end_reading(c, rc);
     c->side.in_total += n;
     if (c->in_framing == MG_H1_LENGTH && (c->in_left -= n) == 0)
         c->side.got = MG_GOT_ALL;
@@ -256,7 +256,7 @@ bool mg_h1_receive(mg_h1 *c, uint32_t head_most)
     size_t n;
     mg_rc rc = mg_transport_read(&c->transport, &iov, 1, &n);
     if (rc != MG_OK)
-        return ended_reading(c, rc);
+        return mg_h1_end_reading(c, rc);
     c->block->used += (uint32_t)n;
     c->full = mg_block_room(c->block) == 0;
     c->side.heard = true;
@@ -396,7 +396,7 @@ static void start_window(mg_h1 *c)
     mg_deadline_arm(&c->deadline, c->write_ms);
 }
 
-static void wait_for_room(mg_h1 *c)
+void mg_h1_wait_for_room(mg_h1 *c)
 {
     if (!mg_deadline_is_armed(&c->deadline))
         start_window(c);
@@ -428,7 +428,7 @@ bool mg_h1_write_out(mg_h1 *c)
         }
         return true;
     }
-    wait_for_room(c);
+    mg_h1_wait_for_room(c);
     return false;
 }
 
@@ -565,62 +565,4 @@ void mg_h1_side_become_tunnel(mg_side *s)
     s->will_close = true;
     mg_h1_decode(c, NULL);
     mg_h1_side_took(s);
-}
-
-/* ---- splicing ---- */
-
-int mg_h1_side_splice_in(mg_side *s, uint64_t *left)
-{
-    mg_h1 *c = MG_H1_OF_SIDE(s);
-    if (!mg_transport_is_plain(&c->transport) || s->got != MG_GOT_HEAD || s->in.n || mg_h1_unread(c).n || c->eof)
-        return -1;
-    if (c->in_framing != MG_H1_LENGTH && c->in_framing != MG_H1_UNTIL_CLOSE && c->in_framing != MG_H1_RAW)
-        return -1;
-    *left = c->in_framing == MG_H1_LENGTH ? c->in_left : UINT64_MAX;
-    return c->transport.fd;
-}
-
-int mg_h1_side_splice_out(mg_side *s, uint64_t *left)
-{
-    mg_h1 *c = MG_H1_OF_SIDE(s);
-    if (!mg_transport_is_plain(&c->transport) || s->sent != MG_SENT_HEAD || c->out.n)
-        return -1;
-    if (c->out_framing != MG_H1_LENGTH && c->out_framing != MG_H1_UNTIL_CLOSE && c->out_framing != MG_H1_RAW)
-        return -1;
-    *left = c->out_framing == MG_H1_LENGTH ? c->out_left : UINT64_MAX;
-    return c->transport.fd;
-}
-
-void mg_h1_side_spliced_in(mg_side *s, uint64_t n, mg_rc rc)
-{
-    mg_h1 *c = MG_H1_OF_SIDE(s);
-    s->in_total += n;
-    if (c->in_framing == MG_H1_LENGTH && (c->in_left -= n) == 0)
-        s->got = MG_GOT_ALL;
-    if (rc != MG_OK)
-        (void)ended_reading(c, rc);
-}
-
-void mg_h1_side_spliced_out(mg_side *s, uint64_t n, mg_rc rc)
-{
-    mg_h1 *c = MG_H1_OF_SIDE(s);
-    s->out_total += n;
-    c->side.written += n;
-    if (c->out_framing == MG_H1_LENGTH)
-        c->out_left -= n;
-    if (rc == MG_AGAIN) {
-        wait_for_room(c);
-    } else if (rc != MG_OK) {
-        mg_h1_break_out(c, MG_BROKE_RESET);
-        mg_deadline_disarm(&c->deadline);
-    } else {
-        mg_deadline_disarm(&c->deadline);
-    }
-}
-
-void mg_h1_side_pause(mg_side *s, bool paused)
-{
-    mg_h1 *c = MG_H1_OF_SIDE(s);
-    c->paused = paused;
-    mg_h1_listen(c);
 }

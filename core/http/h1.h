@@ -63,7 +63,9 @@ bool mg_h1_receive(mg_h1 *c, uint32_t head_most);
 /* Unread input into side.in, as framed. Sets got. */
 void mg_h1_decode(mg_h1 *c, const mg_h1_limits *limits);
 void mg_h1_break_in(mg_h1 *c, mg_broke how, const char *why);
+bool mg_h1_end_reading(mg_h1 *c, mg_rc rc);        /* a read said EOF or GONE: what that means; false for AGAIN */
 void mg_h1_break_out(mg_h1 *c, mg_broke how);
+void mg_h1_wait_for_room(mg_h1 *c);               /* the other side takes nothing now: be told when it does */
 bool mg_h1_write_out(mg_h1 *c);                  /* true when all is out */
 /* The deadline for writing passed: whether too little has been taken since; then `out` is broken. */
 bool mg_h1_is_too_slow(mg_h1 *c);

@@ -317,7 +317,12 @@ static void run_response(mg_exchange *x)
             mg_exchange_fail(x, 500, MG_END_SCRIPT, "proxy_internal_error", "a script failed");
             mg_exchange_drop_origin(x, false);
             return;
-        default:
+        case MG_HOOK_ANSWER: /* in the place of what the origin said */
+            x->tunnel = false;
+            if (x->origin)
+                mg_exchange_drop_origin(x, false);
+            break;
+        case MG_HOOK_DONE:
             break;
         }
     send_head(x);

@@ -1,6 +1,7 @@
 #include "server/master.h"
 
 #include "base/clock.h"
+#include "os/file.h"
 #include "os/process.h"
 #include "os/socket.h"
 #include "server/inside.h"
@@ -138,6 +139,15 @@ static mg_rc take_control(mg_master *m, mg_err *err)
     return MG_OK;
 }
 
+static mg_rc take_pid_file(const mg_plan *plan, mg_err *err)
+{
+    if (!plan->pid_file)
+        return MG_OK;
+    if (mg_file_make_folders(plan->pid_file, err) != MG_OK)
+        return mg_err_in(err, "pid file %s", plan->pid_file);
+    return mg_process_pid_file(plan->pid_file, err);
+}
+
 static void give_up(mg_master *m, const char *why)
 {
     if (why)
@@ -154,7 +164,7 @@ void mg_master_succeed(mg_master *m)
         return;
     m->owns_files = true;
     /* The proxy serves, so neither is worth ending it. */
-    if (m->plan.pid_file && mg_process_pid_file(m->plan.pid_file, &err) != MG_OK)
+    if (take_pid_file(&m->plan, &err) != MG_OK)
         mg_error("%s", err.text);
     if (take_control(m, &err) != MG_OK)
         mg_error("%s", err.text);
@@ -197,7 +207,7 @@ static mg_rc start(mg_master *m, mg_err *err)
     m->stats = mg_stats_open(MG_MIN(room, MG_STATS_WORKERS), err);
     if (!m->stats)
         return MG_FAIL;
-    if (!m->upgrade.heir && m->plan.pid_file && mg_process_pid_file(m->plan.pid_file, err) != MG_OK)
+    if (!m->upgrade.heir && take_pid_file(&m->plan, err) != MG_OK)
         return MG_FAIL;
     if (open_sockets(m, workers, err) != MG_OK)
         return MG_FAIL;

@@ -224,6 +224,7 @@ static void on_yours(mg_io *io, int events)
     if (read(u->fd, word, sizeof word) < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     close_pair(u);
+    mg_io_init(&u->io, on_word); /* for an upgrade of our own */
     mg_master_succeed(u->master);
 }
 

@@ -19,7 +19,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OLD_DNS_MS = 60000 }; /* how long a resolver is kept after the configuration changed to another one */
+enum {
+    OLD_DNS_MS = 60000, /* how long a resolver is kept after the configuration changed to another one */
+    GRACE_MS = 50       /* a drain closes idle connections only then: a request may be on its way on them */
+};
 
 /* The one worker of this process. */
 static struct {
@@ -33,6 +36,7 @@ static struct {
     mg_lineage lineage;
     mg_dns *dns, *old_dns;
     mg_timer old_dns_timer;
+    mg_timer grace; /* of idle connections when a drain begins */
     mg_timer bound; /* of the drain, then of the last things */
     mg_later look;  /* whether a drain is over */
     mg_signal term, quit;
@@ -77,13 +81,19 @@ static void on_look(mg_later *l)
         let_go();
 }
 
+static void on_grace_over(mg_timer *t)
+{
+    (void)t;
+    mg_h1_server_close_idle(&w.settings);
+}
+
 static void drain(int64_t most_ms, bool take_waiting)
 {
     if (!w.draining) {
         mg_debug("draining for at most %lld ms", (long long)most_ms);
         w.draining = w.settings.draining = true;
         mg_listeners_close(&w.listeners, take_waiting);
-        mg_h1_server_close_idle(&w.settings);
+        mg_timer_start(&w.grace, GRACE_MS);
         mg_pool_drop_idle(mg_world.pool);
     }
     if (!w.cut && !w.letting_go)
@@ -342,6 +352,7 @@ static void begin(const mg_worker_job *job)
     w.row = mg_stats_row_of(job->stats, MG_STATS_WORKER, MG_STR("worker"), job->index);
     *w.beat = (mg_stats_beat){.beat_ms = mg_clock_ms(), .pid = getpid()};
     mg_timer_init(&w.pulse, on_pulse);
+    mg_timer_init(&w.grace, on_grace_over);
     mg_timer_init(&w.bound, on_bound);
     mg_timer_init(&w.old_dns_timer, on_old_dns);
     mg_later_init(&w.look, on_look);
@@ -390,6 +401,7 @@ static void serve(const mg_worker_job *job)
 static void end(void)
 {
     mg_timer_stop(&w.pulse);
+    mg_timer_stop(&w.grace);
     mg_timer_stop(&w.bound);
     mg_timer_stop(&w.old_dns_timer);
     mg_later_cancel(&w.look);

@@ -12,13 +12,14 @@ struct mg_h1_client {
     mg_link link;               /* the pool's */
     mg_h1_limits limits;
     mg_response_head response;
+    mg_arena interim;           /* of heads behind the first: each takes the room of the one before it */
     void (*on_idle)(mg_h1_client *c, void *arg);
     void *idle_arg;
     void (*on_gone)(mg_h1_client *c, void *arg);
     void *gone_arg;
     uint32_t requests;
     uint8_t method;
-    bool busy;
+    bool busy, had_interim;
     bool keep_alive;            /* what the answer's head says */
 };
 
@@ -33,12 +34,14 @@ mg_h1_client *mg_h1_client_new(int fd)
     mg_h1_client *c = mg_zalloc(sizeof *c);
     mg_list_init(&c->link);
     mg_h1_init(&c->h1, &kind, &ops, fd);
+    mg_arena_init(&c->interim, SIZE_MAX / 2); /* the limits of one head are bound enough */
     return c;
 }
 
 static void free_client(mg_h1_client *c)
 {
     mg_list_cut(&c->link);
+    mg_arena_fini(&c->interim);
     mg_h1_fini(&c->h1);
     mg_free(c);
 }
@@ -56,7 +59,7 @@ mg_side *mg_h1_client_begin(mg_h1_client *c, const mg_h1_client_options *o, mg_a
     c->requests++;
     c->method = (uint8_t)method;
     c->limits = o->limits;
-    c->keep_alive = false;
+    c->keep_alive = c->had_interim = false;
     mg_h1_begin(&c->h1, arena);
     c->h1.buffer = (uint32_t)o->buffer;
     c->h1.min_rate = o->min_rate;
@@ -96,6 +99,34 @@ static void frame_answer(mg_h1_client *c, const mg_h1_response *r)
     c->keep_alive = r->msg.keep_alive;
 }
 
+/* A final head behind interim ones belongs to the exchange like any other. */
+static mg_rc keep_fields(mg_h1_client *c, mg_fields *f)
+{
+    mg_arena *arena = c->h1.side.arena;
+    mg_field *at = mg_arena_try(arena, f->count * sizeof *at);
+    if (!at)
+        return MG_LIMIT;
+    if (f->count)
+        memcpy(at, f->at, f->count * sizeof *at);
+    f->at = at;
+    f->room = f->count;
+    f->arena = arena;
+    return MG_OK;
+}
+
+static mg_rc parse_head(mg_h1_client *c, mg_str unread, mg_h1_response *r, size_t *size, const char **why)
+{
+    mg_h1 *h = &c->h1;
+    if (!c->had_interim)
+        return mg_h1_read_response(&h->reader, &c->limits, unread.p, unread.n, h->side.arena, r, size, why);
+    mg_arena_fini(&c->interim);
+    mg_rc rc = mg_h1_read_response(&h->reader, &c->limits, unread.p, unread.n, &c->interim, r, size, why);
+    if (rc != MG_OK || (r->status < 200 && r->status != 101))
+        return rc;
+    *why = "the answer's fields need more memory than one exchange may have";
+    return keep_fields(c, &r->msg.fields);
+}
+
 static void read_head(mg_h1_client *c)
 {
     mg_h1 *h = &c->h1;
@@ -105,7 +136,7 @@ static void read_head(mg_h1_client *c)
     const char *why = "";
     if (h->side.got != MG_GOT_NOTHING || !unread.n)
         return;
-    mg_rc rc = mg_h1_read_response(&h->reader, &c->limits, unread.p, unread.n, h->side.arena, &r, &size, &why);
+    mg_rc rc = parse_head(c, unread, &r, &size, &why);
     if (rc == MG_AGAIN)
         return;
     if (rc < 0) {
@@ -125,6 +156,7 @@ void mg_h1_client_next_head(mg_side *s)
     mg_h1_client *c = CLIENT_OF_SIDE(s);
     MG_BUG_UNLESS(s->got == MG_GOT_HEAD && c->response.status < 200);
     s->got = MG_GOT_NOTHING;
+    c->had_interim = true;
     read_head(c);
     if (s->got == MG_GOT_NOTHING && c->h1.eof)
         mg_h1_break_in(&c->h1, MG_BROKE_CLOSED, "the connection ended before the answer did");
@@ -224,6 +256,7 @@ static void release(mg_side *s, bool clean)
         return;
     }
     mg_h1_rest(&c->h1);
+    mg_arena_fini(&c->interim);
     c->h1.paused = false;
     mg_deadline_disarm(&c->h1.deadline);
     mg_h1_listen(&c->h1);

@@ -70,7 +70,7 @@ void mg_exchange_reply(mg_exchange *x)
 void mg_exchange_redirect(mg_exchange *x)
 {
     const mg_route *r = x->route;
-    mg_str to = r->redirect.to;
+    mg_str to = mg_exchange_fill_in(x, r->redirect.to);
     if (r->redirect.prefix && x->search)
         to = mg_arena_join(x->arena, to, x->search->rest);
     if (r->redirect.keep_query && x->req.query.n) {

@@ -166,32 +166,35 @@ static mg_str target_to_send(mg_exchange *x)
     return (mg_str){p, path.n + 1 + x->req.query.n};
 }
 
-/* What the route's path matched, put into its rewrite. */
-static mg_str rewritten(mg_exchange *x)
+/* The value that a place of a pattern stands for: n bytes at p, ":name" or "*". */
+static mg_str matched(const mg_exchange *x, const char *p, size_t n)
 {
-    mg_str pattern = x->route->rewrite, out = MG_STR_NONE;
-    while (pattern.n) {
-        size_t n = 0;
-        while (n < pattern.n && pattern.p[n] != '*' && !(pattern.p[n] == ':' && n && pattern.p[n - 1] == '/'))
+    if (!x->search)
+        return MG_STR_NONE;
+    if (*p == '*')
+        return x->search->rest;
+    for (uint32_t i = 0; i < x->search->param_count; i++)
+        if (mg_str_eq(x->search->params[i].name, (mg_str){p + 1, n - 1}))
+            return x->search->params[i].value;
+    return MG_STR_NONE;
+}
+
+mg_str mg_exchange_fill_in(mg_exchange *x, mg_str pattern)
+{
+    mg_str out = MG_STR_NONE;
+    const char *p = pattern.p, *end = p + pattern.n, *from = p;
+    for (; p < end && *p != '?' && *p != '#'; p++) {
+        if (p == pattern.p || p[-1] != '/' || (*p != ':' && *p != '*'))
+            continue;
+        size_t n = 1;
+        while (*p == ':' && p + n < end && p[n] != '/' && p[n] != '?' && p[n] != '#')
             n++;
-        out = mg_arena_join(x->arena, out, (mg_str){pattern.p, n});
-        if (n == pattern.n)
-            break;
-        size_t name = 1;
-        mg_str value = MG_STR_NONE;
-        if (pattern.p[n] == '*') {
-            value = x->search ? x->search->rest : MG_STR_NONE;
-        } else {
-            while (n + name < pattern.n && pattern.p[n + name] != '/')
-                name++;
-            for (uint32_t i = 0; x->search && i < x->search->param_count; i++)
-                if (mg_str_eq(x->search->params[i].name, (mg_str){pattern.p + n + 1, name - 1}))
-                    value = x->search->params[i].value;
-        }
-        out = mg_arena_join(x->arena, out, value);
-        pattern = (mg_str){pattern.p + n + name, pattern.n - n - name};
+        out = mg_arena_join(x->arena, out, (mg_str){from, (size_t)(p - from)});
+        out = mg_arena_join(x->arena, out, matched(x, p, n));
+        from = p + n;
+        p = from - 1;
     }
-    return out;
+    return out.p ? mg_arena_join(x->arena, out, (mg_str){from, (size_t)(end - from)}) : pattern;
 }
 
 mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
@@ -206,7 +209,7 @@ mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
         .minor = 1,
     };
     if (x->route->rewrite.p)
-        x->req.path = rewritten(x);
+        x->req.path = mg_exchange_fill_in(x, x->route->rewrite);
     out->target = target_to_send(x);
     bool trusted = x->gen->trusted && mg_cidrs_has(x->gen->trusted, &x->peer);
     bool others = names_others(in);

@@ -41,6 +41,7 @@ void mg_exchange_find_client(mg_exchange *x);
 /* forward.c */
 mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out) MG_MUST_CHECK; /* MG_LIMIT: does not fit */
 mg_rc mg_exchange_clean_response(mg_exchange *x) MG_MUST_CHECK; /* x->res as the client shall see it */
+mg_str mg_exchange_fill_in(mg_exchange *x, mg_str pattern); /* ":name" and "*" are what the route's path matched */
 bool mg_exchange_upgrade_is_allowed(const mg_exchange *x, mg_str *protocol);
 
 /* origin.c */

@@ -1,8 +1,8 @@
 /*
  * How long one operation on a shared dictionary takes: alone, and while another process does the same.
  *
- *      make unit-programs >/dev/null && gcc -std=gnu11 -D_GNU_SOURCE -O2 -fno-strict-aliasing -Icore \
- *          bench/dict_bench.c core/shm/{dict,dicts,shard,queue,lock}.c core/base/{base,clock,err,str}.c \
+ *      gcc -std=gnu11 -D_GNU_SOURCE -O2 -fno-strict-aliasing -Icore bench/dict_bench.c \
+ *          core/shm/{dict,dicts,shard,queue,lock}.c core/base/{base,clock,err,str}.c \
  *          -lpthread -o build/dict_bench && build/dict_bench
  *
  * Prints the median of ROUNDS rounds in nanoseconds per operation.
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "shm/dict.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>

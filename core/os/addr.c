@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
-_Static_assert(MG_ADDR_PATH_MOST == sizeof(((struct sockaddr_un *)0)->sun_path) - 1, "paths as long as the kernel takes");
+_Static_assert(MG_ADDR_PATH_MOST == sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
+               "paths as long as the kernel takes");
 
 /* ---- text to address ---- */
 

@@ -39,13 +39,13 @@ mg_rc mg_addr_parse(const char *text, mg_addr *out) MG_MUST_CHECK;
  * MG_BAD when there is no valid port (0 is valid: the kernel chooses). host is borrowed from text. */
 mg_rc mg_addr_split(mg_str text, mg_str *host, uint16_t *port) MG_MUST_CHECK;
 mg_rc mg_addr_parse_ip(mg_str ip, mg_addr *out) MG_MUST_CHECK; /* no port; "[::1]" or "::1" */
-void mg_addr_from(mg_addr *out, const struct sockaddr *sa); /* a UNIX address becomes unnamed; unknown: AF_UNSPEC */
+void mg_addr_from(mg_addr *out, const struct sockaddr *sa);    /* a UNIX address becomes unnamed; unknown: AF_UNSPEC */
 socklen_t mg_addr_sockaddr(const mg_addr *a, struct sockaddr_storage *out); /* as the kernel wants it */
 void mg_addr_set_port(mg_addr *a, uint16_t port);
-uint16_t mg_addr_port(const mg_addr *a);                /* 0 for UNIX */
-size_t mg_addr_print(const mg_addr *a, char *to);       /* "1.2.3.4:80" "[::1]:80" "unix:/path"; bytes without the NUL */
-size_t mg_addr_print_ip(const mg_addr *a, char *to);    /* "1.2.3.4" "::1" "unix"; v4-mapped as IPv4 */
-bool mg_addr_eq(const mg_addr *a, const mg_addr *b);    /* same family, address, port, scope or path */
+uint16_t mg_addr_port(const mg_addr *a);             /* 0 for UNIX */
+size_t mg_addr_print(const mg_addr *a, char *to);    /* "1.2.3.4:80" "[::1]:80" "unix:/path"; bytes without the NUL */
+size_t mg_addr_print_ip(const mg_addr *a, char *to); /* "1.2.3.4" "::1" "unix"; v4-mapped as IPv4 */
+bool mg_addr_eq(const mg_addr *a, const mg_addr *b); /* same family, address, port, scope or path */
 
 /* A set of networks: sorted ranges, look-up in O(log n). An IPv4-mapped IPv6 address counts as IPv4. */
 typedef struct mg_cidrs mg_cidrs;

@@ -23,8 +23,8 @@ static const char *ip(const mg_addr *a)
 
 TEST("addresses are printed as they were written")
 {
-    static const char *const texts[] = {"1.2.3.4:80",    "0.0.0.0:0",        "255.255.255.255:65535", "[::1]:80",
-                                        "[fd00::a]:443", "[::ffff:1.2.3.4]:9", "unix:/run/x.sock",    "unix:x"};
+    static const char *const texts[] = {"1.2.3.4:80",    "0.0.0.0:0",          "255.255.255.255:65535", "[::1]:80",
+                                        "[fd00::a]:443", "[::ffff:1.2.3.4]:9", "unix:/run/x.sock",      "unix:x"};
     for (size_t i = 0; i < MG_COUNT(texts); i++) {
         mg_addr a;
         CHECK_FOR(mg_addr_parse(texts[i], &a) == MG_OK, texts[i]);
@@ -43,11 +43,31 @@ TEST("a star or nothing before the port means all IPv4 addresses")
 
 TEST("what is no address in numbers is refused")
 {
-    static const char *const texts[] = {
-        "",          "1.2.3.4",    "1.2.3.4:",   "1.2.3.4:x",     "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:+1",
-        "1.2.3.4: 80", "1.2.3:80", "01.2.3.4:80", "256.1.1.1:80", "name:80",       "::1:80",     "[::1]",
-        "[::1]80",   "[::1:80",    "[]:80",      "[1.2.3.4]:80",  "[::1]:",        "[:::1]:80",  "unix:",
-        "1.2.3.4:000080", "[::1%]:80", "[::1%nosuchif0]:80", "1.2.3.4%1:80"};
+    static const char *const texts[] = {"",
+                                        "1.2.3.4",
+                                        "1.2.3.4:",
+                                        "1.2.3.4:x",
+                                        "1.2.3.4:65536",
+                                        "1.2.3.4:-1",
+                                        "1.2.3.4:+1",
+                                        "1.2.3.4: 80",
+                                        "1.2.3:80",
+                                        "01.2.3.4:80",
+                                        "256.1.1.1:80",
+                                        "name:80",
+                                        "::1:80",
+                                        "[::1]",
+                                        "[::1]80",
+                                        "[::1:80",
+                                        "[]:80",
+                                        "[1.2.3.4]:80",
+                                        "[::1]:",
+                                        "[:::1]:80",
+                                        "unix:",
+                                        "1.2.3.4:000080",
+                                        "[::1%]:80",
+                                        "[::1%nosuchif0]:80",
+                                        "1.2.3.4%1:80"};
     for (size_t i = 0; i < MG_COUNT(texts); i++) {
         mg_addr a;
         CHECK_FOR(mg_addr_parse(texts[i], &a) == MG_BAD, texts[i]);
@@ -100,8 +120,8 @@ TEST("an IPv4-mapped address is printed as IPv4 when only the address is asked f
 
 TEST("addresses are equal in family, address and port or path")
 {
-    static const char *const texts[] = {"1.2.3.4:80", "1.2.3.4:81", "1.2.3.5:80", "[::1]:80", "[::2]:80",
-                                        "unix:/a",    "unix:/b"};
+    static const char *const texts[] = {"1.2.3.4:80", "1.2.3.4:81", "1.2.3.5:80", "[::1]:80",
+                                        "[::2]:80",   "unix:/a",    "unix:/b"};
     for (size_t i = 0; i < MG_COUNT(texts); i++)
         for (size_t j = 0; j < MG_COUNT(texts); j++) {
             mg_addr a, b;
@@ -142,11 +162,18 @@ static mg_cidrs *set_of(const char *list)
 TEST("a set of networks holds their first and last address and not those beside them")
 {
     mg_cidrs *c = set_of("10.0.0.0/8, 192.168.1.128/25, 1.2.3.4, fd00::/8, 2001:db8::5");
-    static const char *const in[] = {"10.0.0.0",    "10.255.255.255", "192.168.1.128",
-                                     "192.168.1.255", "1.2.3.4",      "fd00::",
-                                     "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8::5", "::ffff:10.0.0.1"};
-    static const char *const out[] = {"9.255.255.255", "11.0.0.0", "192.168.1.127", "192.168.2.0", "1.2.3.3", "1.2.3.5",
-                                      "fc00::", "fe00::", "2001:db8::4", "2001:db8::6", "::1", "::ffff:11.0.0.0"};
+    static const char *const in[] = {"10.0.0.0",
+                                     "10.255.255.255",
+                                     "192.168.1.128",
+                                     "192.168.1.255",
+                                     "1.2.3.4",
+                                     "fd00::",
+                                     "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                                     "2001:db8::5",
+                                     "::ffff:10.0.0.1"};
+    static const char *const out[] = {
+        "9.255.255.255", "11.0.0.0", "192.168.1.127", "192.168.2.0", "1.2.3.3", "1.2.3.5",
+        "fc00::",        "fe00::",   "2001:db8::4",   "2001:db8::6", "::1",     "::ffff:11.0.0.0"};
     for (size_t i = 0; i < MG_COUNT(in); i++)
         CHECK_FOR(has(c, in[i]), in[i]);
     for (size_t i = 0; i < MG_COUNT(out); i++)

@@ -38,14 +38,14 @@ typedef struct socket_watch {
 struct mg_dns {
     ares_channel channel;
     mg_hosts *hosts;
-    mg_map names;      /* of entries; keys lie in them */
-    mg_link cache;     /* KNOWN entries */
-    mg_link ready;     /* READY entries */
-    mg_link left;      /* entries and addresses of this turn that nobody may find any more */
+    mg_map names;  /* of entries; keys lie in them */
+    mg_link cache; /* KNOWN entries */
+    mg_link ready; /* READY entries */
+    mg_link left;  /* entries and addresses of this turn that nobody may find any more */
     mg_link sockets;
     mg_timer timer;
     mg_later tell;
-    mg_arena digits;   /* answers of this turn that needed no entry */
+    mg_arena digits; /* answers of this turn that needed no entry */
     int64_t turn_us;
     int64_t min_ttl_ms, max_ttl_ms;
     bool closed, telling;
@@ -91,7 +91,8 @@ static void on_socket(mg_io *io, int events)
 
 static socket_watch *watch_of(mg_dns *d, int fd)
 {
-    MG_LIST_EACH(l, &d->sockets) {
+    MG_LIST_EACH(l, &d->sockets)
+    {
         socket_watch *w = MG_OWNER(l, socket_watch, link);
         if (w->fd == fd)
             return w;
@@ -229,7 +230,7 @@ static void tell_all(mg_dns *d)
 static void free_left(mg_dns *d)
 {
     MG_LIST_EACH_SAFE(l, after, &d->left)
-        free_entry(MG_OWNER(l, entry, by_use));
+    free_entry(MG_OWNER(l, entry, by_use));
     mg_list_init(&d->left);
 }
 
@@ -272,8 +273,8 @@ static mg_rc open_channel(mg_dns *d, const mg_dns_config *c, mg_err *err)
     if (rc != ARES_SUCCESS)
         return mg_err_set(err, "resolver: %s", ares_strerror(rc));
     rc = ares_init_options(&d->channel, &o,
-                           ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
-                               ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+                           ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS |
+                               ARES_OPT_SOCK_STATE_CB);
     if (rc != ARES_SUCCESS) {
         ares_library_cleanup();
         return mg_err_set(err, "resolver: %s", ares_strerror(rc));

@@ -23,25 +23,25 @@
 #include "os/loop.h"
 
 typedef struct {
-    const char *nameservers; /* "127.0.0.1:53,[::1]:53"; NULL: the system's */
-    const char *hosts_file;  /* NULL: /etc/hosts; "": none */
-    int64_t timeout_ms;      /* for the first try at each server, twice that for the second, …; 0: 2 s */
+    const char *nameservers;        /* "127.0.0.1:53,[::1]:53"; NULL: the system's */
+    const char *hosts_file;         /* NULL: /etc/hosts; "": none */
+    int64_t timeout_ms;             /* for the first try at each server, twice that for the second, …; 0: 2 s */
     int64_t min_ttl_ms, max_ttl_ms; /* 0: 1 s, 1 h */
-    int attempts;            /* tries at each server; 0: 2 */
+    int attempts;                   /* tries at each server; 0: 2 */
 } mg_dns_config;
 
 enum {
-    MG_DNS_ADDRS_MOST = 64,   /* of one name; further ones are left out */
+    MG_DNS_ADDRS_MOST = 64, /* of one name; further ones are left out */
     MG_DNS_NAMES = 4096,
-    MG_DNS_ABSENT_MS = 5000,  /* how long "no such name" is believed */
-    MG_DNS_FAILED_MS = 1000   /* how long a failed server is left alone with that name */
+    MG_DNS_ABSENT_MS = 5000, /* how long "no such name" is believed */
+    MG_DNS_FAILED_MS = 1000  /* how long a failed server is left alone with that name */
 };
 
 typedef struct {
     const mg_addr *addrs; /* ports 0; valid during the callback, or until the next turn */
     int count;
-    int64_t ttl_ms;       /* how long they may be used from now */
-    const char *error;    /* NULL, or why there are none: "no such name", "timeout", …; static text */
+    int64_t ttl_ms;    /* how long they may be used from now */
+    const char *error; /* NULL, or why there are none: "no such name", "timeout", …; static text */
 } mg_dns_answer;
 
 typedef struct mg_dns mg_dns;

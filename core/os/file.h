@@ -16,8 +16,8 @@ mg_rc mg_file_read(const char *path, mg_arena *arena, size_t most, mg_str *out, 
 /* Whole or not at all: a new file beside it with this mode, synced, then renamed over it. */
 mg_rc mg_file_write(const char *path, mg_str bytes, unsigned mode, mg_err *err) MG_MUST_CHECK;
 mg_rc mg_file_make_folders(const char *path, mg_err *err) MG_MUST_CHECK; /* those above the last "/" */
-mg_str mg_file_folder(mg_str path);                      /* "." when there is none; borrowed */
+mg_str mg_file_folder(mg_str path);                                      /* "." when there is none; borrowed */
 bool mg_file_exists(const char *path);
-mg_str mg_file_self(mg_arena *arena);                    /* absolute path of the running binary; "" when unknown */
+mg_str mg_file_self(mg_arena *arena); /* absolute path of the running binary; "" when unknown */
 
 #endif

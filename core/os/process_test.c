@@ -97,7 +97,8 @@ TEST("a pid file is refused while its writer lives, also to its children's end, 
     (void)snprintf(wanted, sizeof wanted, "%d\n", (int)getpid());
     pid_t pid = fork(); /* reads in a child: closing the file here would give up the lock */
     if (pid == 0)
-        _exit(read(fd, text, sizeof text) == (ssize_t)strlen(wanted) && memcmp(text, wanted, strlen(wanted)) == 0 ? 0 : 1);
+        _exit(read(fd, text, sizeof text) == (ssize_t)strlen(wanted) && memcmp(text, wanted, strlen(wanted)) == 0 ? 0
+                                                                                                                  : 1);
     int status;
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
     CHECK_INT(in_child(drop_in_child), 0); /* a child's end is not ours */
@@ -201,7 +202,8 @@ static int pin_each(void)
     for (int i = 0; i < 2 * all; i++) {
         pid_t pid = fork();
         if (pid == 0) {
-            bool one = mg_process_pin(i) == MG_OK && sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
+            bool one =
+                mg_process_pin(i) == MG_OK && sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
             _exit(one && mg_process_cpus() == 1 ? 0 : 1);
         }
         int status;

@@ -40,21 +40,21 @@ enum { MG_DICT_KEY_MOST = 65535 };
 
 /* What was found. */
 typedef struct {
-    int32_t type;      /* mg_dict_type; MG_DICT_LIST: n is its length */
+    int32_t type; /* mg_dict_type; MG_DICT_LIST: n is its length */
     int32_t unused;
-    double number;     /* of a boolean: 0 or 1 */
-    uint64_t n;        /* bytes of a string */
-    uint64_t version;  /* for MG_DICT_CAS; never 0 */
-    int64_t ttl_ms;    /* what is left; 0: for ever */
+    double number;    /* of a boolean: 0 or 1 */
+    uint64_t n;       /* bytes of a string */
+    uint64_t version; /* for MG_DICT_CAS; never 0 */
+    int64_t ttl_ms;   /* what is left; 0: for ever */
 } mg_dict_found;
 
 /* What a dictionary has come to. */
 typedef struct {
-    uint64_t items;      /* some may be past their time, but not removed yet */
+    uint64_t items;                  /* some may be past their time, but not removed yet */
     uint64_t used_bytes, size_bytes; /* of cells in use; of the whole region */
-    uint64_t evicted;    /* still good, but room was needed */
+    uint64_t evicted;                /* still good, but room was needed */
     uint64_t expired;
-    uint64_t emptied;    /* shards that a killed process left half-written */
+    uint64_t emptied; /* shards that a killed process left half-written */
     uint64_t shards;
 } mg_dict_numbers;
 
@@ -65,15 +65,15 @@ typedef struct {
 int mg_dict_get(mg_dict *d, const char *key, size_t key_n, char *to, size_t room, mg_dict_found *out);
 /* type BOOLEAN, NUMBER: `number`; STRING: p[n]; NIL: removes the key (OK also when absent, unless REPLACE or
  * CAS). A list is replaced as well. `version` is for CAS alone. */
-int mg_dict_put(mg_dict *d, int how, const char *key, size_t key_n, int type, double number, const char *p,
-                size_t n, int64_t ttl_ms, uint64_t version);
+int mg_dict_put(mg_dict *d, int how, const char *key, size_t key_n, int type, double number, const char *p, size_t n,
+                int64_t ttl_ms, uint64_t version);
 /* Adds and says what came of it. An absent key begins with `init` and gets the TTL, or is ABSENT when init is
  * NaN; an existing one keeps its TTL. */
 int mg_dict_incr(mg_dict *d, const char *key, size_t key_n, double by, double init, int64_t ttl_ms, double *out);
 int mg_dict_touch(mg_dict *d, const char *key, size_t key_n, int64_t ttl_ms); /* a new TTL; the key counts as used */
 int mg_dict_ttl(mg_dict *d, const char *key, size_t key_n, int64_t *ttl_ms);  /* 0: for ever */
 int mg_dict_delete(mg_dict *d, const char *key, size_t key_n);
-void mg_dict_flush(mg_dict *d);                       /* everything */
+void mg_dict_flush(mg_dict *d); /* everything */
 
 /* ---- lists ---- */
 

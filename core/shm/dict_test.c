@@ -1,5 +1,6 @@
-#include "base/test.h"
+#include "shm/dict.h"
 
+#include "base/test.h"
 #include "shm/dict_test.h"
 
 TEST("each value comes back as it was stored, with its type, under keys of any bytes")
@@ -174,10 +175,10 @@ TEST("when room is needed the one not used for longest goes first")
     CHECK(!has_key(d, key_of("k", 0)));
     double now;
     mg_str one = key_of("k", 1), two = key_of("k", 2), three = key_of("k", 3);
-    CHECK(number_at(d, one) == 1);                                                  /* get, */
-    CHECK(mg_dict_incr(d, two.p, two.n, 1, NAN, 0, &now) == MG_DICT_OK);            /* incr */
-    CHECK(mg_dict_touch(d, three.p, three.n, 0) == MG_DICT_OK);                     /* and touch are uses */
-    CHECK(has_key(d, key_of("k", 4)));                                              /* asking for the TTL is none */
+    CHECK(number_at(d, one) == 1);                                       /* get, */
+    CHECK(mg_dict_incr(d, two.p, two.n, 1, NAN, 0, &now) == MG_DICT_OK); /* incr */
+    CHECK(mg_dict_touch(d, three.p, three.n, 0) == MG_DICT_OK);          /* and touch are uses */
+    CHECK(has_key(d, key_of("k", 4)));                                   /* asking for the TTL is none */
     for (long i = 0; i < 3; i++)
         CHECK(put_number(d, key_of("more", i), 1, 0) == MG_DICT_OK);
     CHECK(has_key(d, key_of("k", 1)) && has_key(d, key_of("k", 2)) && has_key(d, key_of("k", 3)));
@@ -386,7 +387,8 @@ static void stir_others(mg_dict *d)
         mg_str gone = key_of("other", rand_r(&stirred) % 500);
         (void)mg_dict_delete(d, gone.p, gone.n);
     }
-    (void)put_string(d, key_of("k", rand_r(&stirred) % 3000), MG_STR("a value that is longer than it was before, by far"), 0);
+    (void)put_string(d, key_of("k", rand_r(&stirred) % 3000),
+                     MG_STR("a value that is longer than it was before, by far"), 0);
 }
 
 TEST("pages of keys hold every key exactly once, whatever else comes and goes meanwhile")

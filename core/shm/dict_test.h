@@ -1,5 +1,5 @@
 /*
- * What the tests of dictionaries share: opening one, short ways to ask it, and a check that every cell of
+ * dict_test: what the tests of dictionaries share: opening one, short ways to ask it, and a check that every cell of
  * every shard is in exactly one place. Belongs into one file of a program, after base/test.h.
  */
 #ifndef MG_SHM_DICT_TEST_H

@@ -39,7 +39,7 @@ mg_dict *mg_dicts_find(const mg_dicts *all, const char *name, size_t name_n); /*
 mg_dict *mg_dicts_at(const mg_dicts *all, size_t i); /* in the order of their making; NULL behind the last */
 int mg_dict_fd(const mg_dict *d);                    /* borrowed */
 mg_str mg_dict_name(const mg_dict *d);
-uint64_t mg_dict_bytes(const mg_dict *d);            /* of the whole region */
+uint64_t mg_dict_bytes(const mg_dict *d); /* of the whole region */
 
 /* For dict.c: where a key's shard is. */
 typedef struct {

@@ -1,8 +1,9 @@
 /*
  * Several processes on one dictionary, and a long random comparison with a plain table.
  */
-#include "base/test.h"
+#include "shm/dicts.h"
 
+#include "base/test.h"
 #include "shm/dict_test.h"
 
 #include <fcntl.h>
@@ -63,7 +64,7 @@ static void model_put(mg_dict *d, modelled *m, mg_str key)
     int how = (int)roll(3);
     int64_t ttl_ms = random_ttl();
     memset(new.bytes, (int)roll(256), new.n);
-    int expected = how == MG_DICT_ADD && m->type       ? MG_DICT_EXISTS
+    int expected = how == MG_DICT_ADD && m->type        ? MG_DICT_EXISTS
                    : how == MG_DICT_REPLACE && !m->type ? MG_DICT_ABSENT
                                                         : MG_DICT_OK;
     int rc = mg_dict_put(d, how, key.p, key.n, new.type, new.number, new.bytes, new.n, ttl_ms, 0);
@@ -160,8 +161,9 @@ static void model_get(mg_dict *d, modelled *m, mg_str key)
 
 TEST("a dictionary does what a plain table does, whatever is done to it in whatever order")
 {
-    static void (*const doings[])(mg_dict *, modelled *, mg_str) = {model_put,  model_put, model_incr, model_push, model_push,
-                                                                    model_push, model_pop, model_touch, model_get, model_get};
+    static void (*const doings[])(mg_dict *, modelled *, mg_str) = {model_put,  model_put,  model_incr, model_push,
+                                                                    model_push, model_push, model_pop,  model_touch,
+                                                                    model_get,  model_get};
     for (unsigned round = 1; round <= 4; round++) {
         mg_dict *d = open_dict(round % 2 ? 1 << 20 : 4 << 20);
         stop_clock();
@@ -397,7 +399,10 @@ TEST("a dictionary is one per name, keeps its size, and has shards by its size")
 {
     static const struct {
         uint64_t bytes, real, shards;
-    } cases[] = {{0, 64 << 10, 1}, {100000, 102400, 1}, {1 << 20, 1 << 20, 2}, {10 << 20, 10 << 20, 16},
+    } cases[] = {{0, 64 << 10, 1},
+                 {100000, 102400, 1},
+                 {1 << 20, 1 << 20, 2},
+                 {10 << 20, 10 << 20, 16},
                  {(uint64_t)1 << 30, (uint64_t)1 << 30, 64}};
     mg_err err;
     mg_dicts *all = mg_dicts_new();

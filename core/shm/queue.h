@@ -15,23 +15,23 @@
 enum { MG_QUEUE_INSIDE = 32 };
 
 typedef struct {
-    uint32_t more;       /* where a cell has `next`: a chain of an element and its bytes is one chain */
+    uint32_t more; /* where a cell has `next`: a chain of an element and its bytes is one chain */
     uint32_t prev, next;
-    uint32_t type;       /* the dictionary's */
-    uint64_t n;          /* bytes of a string */
+    uint32_t type; /* the dictionary's */
+    uint64_t n;    /* bytes of a string */
     double number;
     char inside[MG_QUEUE_INSIDE];
 } mg_element;
 
 typedef struct {
-    uint32_t next;       /* 0 */
+    uint32_t next; /* 0 */
     uint32_t first, last;
     uint32_t unused;
     uint64_t length, cells;
     char rest[32];
 } mg_queue;
 
-uint32_t mg_queue_new(mg_shard *s);               /* of one reserved cell; empty */
+uint32_t mg_queue_new(mg_shard *s); /* of one reserved cell; empty */
 void mg_queue_free(mg_shard *s, uint32_t queue);
 /* A new element for n bytes at the left or right end; its cells were reserved. To be filled by the caller. */
 mg_element *mg_queue_push(mg_shard *s, uint32_t queue, bool left, size_t n);

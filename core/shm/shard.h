@@ -29,17 +29,17 @@ typedef struct {
     uint32_t chain;        /* the next in the bucket; in a free cell and in `more`, the next of those */
     uint32_t newer, older; /* by use */
     uint32_t hash;
-    int64_t expires_ms;    /* 0: never */
+    int64_t expires_ms; /* 0: never */
     uint64_t version;
     union {
         double number;
-        uint64_t n;        /* bytes of a string */
-        uint32_t queue;    /* the cell that begins a list */
+        uint64_t n;     /* bytes of a string */
+        uint32_t queue; /* the cell that begins a list */
     } value;
     uint32_t more;
     uint16_t key_n;
-    uint8_t type;          /* the dictionary's */
-    uint8_t queued;        /* value.queue is in use */
+    uint8_t type;   /* the dictionary's */
+    uint8_t queued; /* value.queue is in use */
     char inside[MG_ITEM_INSIDE];
 } mg_item;
 
@@ -55,10 +55,10 @@ typedef struct {
     uint32_t fresh;            /* cells from here on were never used */
     uint32_t free, free_count; /* cells given back */
     uint32_t newest, oldest;
-    uint32_t hand;             /* the bucket that is looked at next */
-    uint64_t version;          /* grows with each change */
-    int64_t soonest_ms;        /* nothing is past its time before; INT64_MAX: nothing ever */
-    int64_t soonest_seen_ms;   /* of this round of the hand */
+    uint32_t hand;                             /* the bucket that is looked at next */
+    uint64_t version;                          /* grows with each change */
+    int64_t soonest_ms;                        /* nothing is past its time before; INT64_MAX: nothing ever */
+    int64_t soonest_seen_ms;                   /* of this round of the hand */
     uint64_t items, evicted, expired, emptied; /* emptied: times it was found half-written */
 } mg_shard;
 
@@ -130,7 +130,7 @@ typedef struct {
     size_t room;
     uint32_t next;
 } mg_run;
-mg_run mg_run_value(mg_shard *s, uint32_t item);      /* behind the key */
+mg_run mg_run_value(mg_shard *s, uint32_t item); /* behind the key */
 mg_run mg_run_key(mg_shard *s, uint32_t item);
 void mg_run_put(mg_run *r, const char *p, size_t n);
 void mg_run_get(mg_run *r, char *to, size_t n);

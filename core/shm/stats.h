@@ -29,22 +29,20 @@ enum {
     MG_STATS_BUCKETS = 108
 };
 
-typedef enum {
-    MG_STATS_WORKER, MG_STATS_ROUTE, MG_STATS_UPSTREAM, MG_STATS_PEER
-} mg_stats_kind;
+typedef enum { MG_STATS_WORKER, MG_STATS_ROUTE, MG_STATS_UPSTREAM, MG_STATS_PEER } mg_stats_kind;
 
 /* The numbers of one series and one worker. All only grow but the gauges. */
 typedef struct {
     uint64_t requests, bytes_in, bytes_out;
-    uint64_t status[6];           /* by hundreds: [1]..[5]; [0]: ended without an answer */
-    uint64_t failures;            /* upstream, peer: tries that failed */
+    uint64_t status[6]; /* by hundreds: [1]..[5]; [0]: ended without an answer */
+    uint64_t failures;  /* upstream, peer: tries that failed */
     uint64_t retries;
-    uint64_t connections_opened;  /* worker: accepted; upstream: dialled */
+    uint64_t connections_opened; /* worker: accepted; upstream: dialled */
     uint64_t script_errors;
-    uint64_t late;                /* waits that ran out */
-    int64_t active;               /* gauge: exchanges under way */
-    int64_t connections;          /* gauge */
-    int64_t idle;                 /* gauge: idle connections */
+    uint64_t late;       /* waits that ran out */
+    int64_t active;      /* gauge: exchanges under way */
+    int64_t connections; /* gauge */
+    int64_t idle;        /* gauge: idle connections */
     uint64_t us_sum;
     uint64_t bucket[MG_STATS_BUCKETS];
 } mg_stats_row;
@@ -58,8 +56,8 @@ int mg_stats_workers(const mg_stats *s);
 mg_stats_row *mg_stats_row_of(mg_stats *s, mg_stats_kind kind, mg_str name, int worker);
 void mg_stats_worker_died(mg_stats *s, int worker); /* its gauges go back to zero */
 
-unsigned mg_stats_bucket(int64_t us);                    /* index; the last bucket holds all that is later, too */
-uint64_t mg_stats_bucket_top(unsigned bucket);           /* the largest us in it (of the last: as if it ended at 2^27) */
+unsigned mg_stats_bucket(int64_t us);          /* index; the last bucket holds all that is later, too */
+uint64_t mg_stats_bucket_top(unsigned bucket); /* the largest us in it (of the last: as if it ended at 2^27) */
 static inline void mg_stats_time(mg_stats_row *r, int64_t us)
 {
     r->us_sum += us > 0 ? (uint64_t)us : 0;
@@ -69,19 +67,20 @@ static inline void mg_stats_time(mg_stats_row *r, int64_t us)
 /* For readers: all series in order of kind and name, rows summed. */
 typedef struct {
     mg_stats_kind kind;
-    mg_str name;       /* in shared memory */
+    mg_str name; /* in shared memory */
     mg_stats_row sum;
 } mg_stats_view;
-bool mg_stats_next(const mg_stats *s, int *at, mg_stats_view *out); /* *at from 0; false at the end; one reader at a time */
+/* *at from 0; false at the end. One reader at a time. */
+bool mg_stats_next(const mg_stats *s, int *at, mg_stats_view *out);
 void mg_stats_worker_row(const mg_stats *s, const mg_stats_view *v, int worker, mg_stats_row *out);
 uint64_t mg_stats_quantile(const mg_stats_row *r, double q); /* us; 0 when empty */
 
 /* A word each worker keeps for the master's watchdog: when it last turned, and what it was at. */
 typedef struct {
-    int64_t beat_ms;            /* monotonic */
+    int64_t beat_ms; /* monotonic */
     int32_t pid;
     uint32_t generation;
-    char busy_with[256];        /* script and URL while a script runs; empty otherwise */
+    char busy_with[256]; /* script and URL while a script runs; empty otherwise */
 } mg_stats_beat;
 mg_stats_beat *mg_stats_beat_of(mg_stats *s, int worker);
 

@@ -288,7 +288,8 @@ TEST("every time lies in the bucket whose top is the first not below it")
 {
     unsigned random = 3;
     for (int i = 0; i < 200000; i++) {
-        int64_t us = i < 5000 ? i : (int64_t)(((uint64_t)rand_r(&random) << 12 | (uint64_t)i) >> (rand_r(&random) % 40));
+        int64_t us =
+            i < 5000 ? i : (int64_t)(((uint64_t)rand_r(&random) << 12 | (uint64_t)i) >> (rand_r(&random) % 40));
         unsigned b = mg_stats_bucket(us);
         if (b >= MG_STATS_BUCKETS || (b + 1 < MG_STATS_BUCKETS && (uint64_t)us > mg_stats_bucket_top(b)) ||
             (b && (uint64_t)us <= mg_stats_bucket_top(b - 1)))

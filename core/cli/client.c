@@ -40,7 +40,8 @@ static mg_rc read_all(int fd, mg_client_answer *out, size_t *n, mg_err *err)
             room = room * 2 + 65536;
             out->bytes = mg_realloc(out->bytes, room);
         }
-        if (poll(&p, 1, MG_CLIENT_MS) == 0)
+        /* Once it answers it is alive, and may have its reasons to keep the connection open. */
+        if (poll(&p, 1, *n ? -1 : MG_CLIENT_MS) == 0)
             return mg_err_set(err, "no answer within %d s", MG_CLIENT_MS / 1000);
         ssize_t got = read(fd, out->bytes + *n, room - *n);
         if (got == 0)

@@ -59,13 +59,13 @@ const mg_cli_command mg_command_reload = {
 };
 const mg_cli_command mg_command_stop = {
     .name = "stop",
-    .summary = "End now; requests under way are cut.",
+    .summary = "End now; requests under way are cut. Waits until it has ended.",
     .options = {&mg_cli_config, &mg_cli_control},
     .run = stop,
 };
 const mg_cli_command mg_command_quit = {
     .name = "quit",
-    .summary = "Drain, then end: requests under way may finish within timeouts.drain.",
+    .summary = "Drain, then end: requests under way may finish within timeouts.drain. Waits until it has ended.",
     .options = {&mg_cli_config, &mg_cli_control},
     .run = quit,
 };

@@ -31,7 +31,7 @@ typedef struct {
     mg_answer answer;
     mg_page out;
     size_t written;
-    enum { READING, SKIPPING, WAITING, WRITING } state;
+    enum { READING, SKIPPING, WAITING, WRITING, HELD } state;
     bool head_only;
     char head[MG_CONTROL_HEAD_MOST];
 } connection;
@@ -60,12 +60,15 @@ static void on_late(mg_timer *t)
 
 static void on_written(connection *c)
 {
-    void (*after)(mg_master *) = c->answer.after;
-    mg_master *m = c->control->master;
-    (void)shutdown(c->fd, SHUT_WR);
-    close_connection(c);
-    if (after)
-        after(m);
+    if (!c->answer.after) {
+        close_connection(c);
+        return;
+    }
+    /* Who told the proxy to end sees its end in that of this connection. */
+    c->state = HELD;
+    mg_io_stop(&c->io);
+    mg_timer_stop(&c->late);
+    c->answer.after(c->control->master);
 }
 
 static void write_on(connection *c)

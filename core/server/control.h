@@ -4,7 +4,7 @@
  *      GET  /v1/status  /v1/generations  /v1/upstreams  /metrics
  *      POST /v1/reload  /v1/upgrade  /v1/stop  /v1/quit
  *
- * One request per connection, then it is closed. Answers are JSON, errors application/problem+json
+ * One request per connection, then it is closed (after stop and quit: when the proxy ends). Answers are JSON, errors application/problem+json
  * (RFC 9457), numbers Prometheus text. At most MG_CONTROL_MOST connections are open; each has
  * MG_CONTROL_REQUEST_MS for its request, and MG_CONTROL_ANSWER_MS to take the answer.
  *

@@ -48,6 +48,8 @@ mg_rc mg_master_open_log(const mg_plan *plan, mg_err *err)
 {
     if (!plan->error_log.path)
         mg_log_open(STDERR_FILENO, plan->error_log.level);
+    else if (mg_file_make_folders(plan->error_log.path, err) != MG_OK)
+        return mg_err_in(err, "error log %s", plan->error_log.path);
     else if (mg_log_open_file(plan->error_log.path, plan->error_log.level) != MG_OK)
         return mg_err_set(err, "error log %s: %s", plan->error_log.path, strerror(errno));
     return MG_OK;

@@ -2,29 +2,10 @@
 
 #include "os/process.h"
 #include "server/inside.h"
+#include "server/numbers.h"
 #include "server/told.h"
 
 #include <stdio.h>
-
-/* All series as they are now, read once: families run over them again and again. */
-typedef struct {
-    mg_stats_view *at;
-    size_t count, room;
-} views;
-
-static views gather(const mg_stats *s)
-{
-    views all = {0};
-    mg_stats_view v;
-    for (int at = 0; mg_stats_next(s, &at, &v);) {
-        if (all.count == all.room) {
-            all.room = all.room * 2 + 64;
-            all.at = mg_realloc(all.at, all.room * sizeof *all.at);
-        }
-        all.at[all.count++] = v;
-    }
-    return all;
-}
 
 static void family(mg_page *to, const char *name, const char *type, const char *help)
 {
@@ -66,7 +47,7 @@ static void put_sample(mg_page *to, const char *name, const mg_stats_view *v, co
 
 typedef uint64_t (*take)(const mg_stats_row *r);
 
-static void each(mg_page *to, const views *all, mg_stats_kind kind, const char *name, const char *type,
+static void each(mg_page *to, const mg_numbers *all, mg_stats_kind kind, const char *name, const char *type,
                  const char *help, take value)
 {
     family(to, name, type, help);
@@ -75,7 +56,7 @@ static void each(mg_page *to, const views *all, mg_stats_kind kind, const char *
             put_sample(to, name, &all->at[i], "", value(&all->at[i].sum));
 }
 
-static void each_status(mg_page *to, const views *all, mg_stats_kind kind, const char *name, const char *help)
+static void each_status(mg_page *to, const mg_numbers *all, mg_stats_kind kind, const char *name, const char *help)
 {
     static const char *const codes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
     family(to, name, "counter", help);
@@ -112,7 +93,7 @@ static void put_histogram(mg_page *to, const char *name, const mg_stats_view *v)
     put_sample(to, sample, v, "", count);
 }
 
-static void each_histogram(mg_page *to, const views *all, mg_stats_kind kind, const char *name, const char *help)
+static void each_histogram(mg_page *to, const mg_numbers *all, mg_stats_kind kind, const char *name, const char *help)
 {
     family(to, name, "histogram", help);
     for (size_t i = 0; i < all->count; i++)
@@ -131,7 +112,7 @@ static uint64_t active(const mg_stats_row *r) { return (uint64_t)MG_MAX(r->activ
 static uint64_t connections(const mg_stats_row *r) { return (uint64_t)MG_MAX(r->connections, 0); }
 static uint64_t idle(const mg_stats_row *r) { return (uint64_t)MG_MAX(r->idle, 0); }
 
-static void put_routes(mg_page *to, const views *all)
+static void put_routes(mg_page *to, const mg_numbers *all)
 {
     each_status(to, all, MG_STATS_ROUTE, "moongate_requests_total", "Requests by route and class of the answer's status.");
     each_histogram(to, all, MG_STATS_ROUTE, "moongate_request_duration_seconds", "Time from a request's first byte to the answer's last, by route.");
@@ -141,7 +122,7 @@ static void put_routes(mg_page *to, const views *all)
     each(to, all, MG_STATS_ROUTE, "moongate_script_errors_total", "counter", "Errors in scripts, by route.", script_errors);
 }
 
-static void put_upstreams(mg_page *to, const views *all)
+static void put_upstreams(mg_page *to, const mg_numbers *all)
 {
     each_status(to, all, MG_STATS_UPSTREAM, "moongate_upstream_requests_total", "Answers of upstreams by class of status.");
     each_histogram(to, all, MG_STATS_UPSTREAM, "moongate_upstream_request_duration_seconds", "Time that upstreams took to answer.");
@@ -156,9 +137,9 @@ static void put_upstreams(mg_page *to, const views *all)
 
 /* ---- workers: each row of the one series "worker" becomes a series of its own ---- */
 
-static views split_workers(const mg_master *m, const views *all, char names[][8])
+static mg_numbers split_workers(const mg_master *m, const mg_numbers *all, char names[][8])
 {
-    views each_one = {.at = mg_zalloc(MG_STATS_WORKERS * sizeof *each_one.at)};
+    mg_numbers each_one = {.at = mg_zalloc(MG_STATS_WORKERS * sizeof *each_one.at)};
     for (size_t i = 0; i < all->count; i++) {
         if (all->at[i].kind != MG_STATS_WORKER)
             continue;
@@ -173,7 +154,7 @@ static views split_workers(const mg_master *m, const views *all, char names[][8]
     return each_one;
 }
 
-static void put_workers(mg_page *to, const views *w)
+static void put_workers(mg_page *to, const mg_numbers *w)
 {
     each_status(to, w, MG_STATS_WORKER, "moongate_worker_requests_total", "Requests by worker and class of the answer's status.");
     each_histogram(to, w, MG_STATS_WORKER, "moongate_worker_request_duration_seconds", "Time from a request's first byte to the answer's last, by worker.");
@@ -249,11 +230,11 @@ static void put_process(mg_page *to, const mg_master *m, const mg_survey *s)
 void mg_metrics_write(const mg_master *m, const mg_survey *s, mg_page *to)
 {
     char names[MG_STATS_WORKERS][8];
-    views all = gather(m->stats), workers = split_workers(m, &all, names);
+    mg_numbers all = mg_numbers_gather(m->stats), workers = split_workers(m, &all, names);
     put_process(to, m, s);
     put_workers(to, &workers);
     put_routes(to, &all);
     put_upstreams(to, &all);
-    mg_free(workers.at);
-    mg_free(all.at);
+    mg_numbers_fini(&workers);
+    mg_numbers_fini(&all);
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "os/process.h"
 #include "server/inside.h"
+#include "server/numbers.h"
 #include "server/told.h"
 
 #include <stdio.h>
@@ -66,16 +67,6 @@ static void put_numbers(mg_page *to, const mg_stats_row *r)
                   (double)mg_stats_quantile(r, 0.99) / 1e3);
 }
 
-/* The sum over all series of a kind and name; an empty row when nobody made one. */
-static void find_row(const mg_master *m, mg_stats_kind kind, mg_str name, mg_stats_row *out)
-{
-    mg_stats_view v;
-    *out = (mg_stats_row){0};
-    for (int at = 0; mg_stats_next(m->stats, &at, &v);)
-        if (v.kind == kind && mg_str_eq(v.name, name))
-            *out = v.sum;
-}
-
 /* ---- generations ---- */
 
 static void put_worker_generations(mg_page *to, mg_str said)
@@ -113,12 +104,11 @@ void mg_status_write_generations(const mg_master *m, const mg_survey *s, mg_page
 
 /* ---- upstreams ---- */
 
-static void put_peer(const mg_master *m, const mg_told_peer *p, mg_page *to)
+static void put_peer(const mg_numbers *all, const mg_told_peer *p, mg_page *to)
 {
     char name[sizeof p->upstream + sizeof p->name + 2];
-    mg_stats_row row;
     (void)snprintf(name, sizeof name, "%s %s", p->upstream, p->name);
-    find_row(m, MG_STATS_PEER, mg_str_of(name), &row);
+    const mg_stats_row *row = mg_numbers_find(all, MG_STATS_PEER, mg_str_of(name));
     mg_page_put(to, MG_STR("{"));
     text(to, "address", p->name);
     text(to, "health", mg_told_health(p));
@@ -126,29 +116,28 @@ static void put_peer(const mg_master *m, const mg_told_peer *p, mg_page *to)
         number(to, "left_out_ms", (uint64_t)p->paused_ms);
     number(to, "weight", p->weight);
     mg_page_print(to, "\"backup\":%s,", p->backup ? "true" : "false");
-    put_numbers(to, &row);
-    number(to, "failures", row.failures);
-    number(to, "connections_opened", row.connections_opened);
+    put_numbers(to, row);
+    number(to, "failures", row->failures);
+    number(to, "connections_opened", row->connections_opened);
     end(to, "},");
 }
 
-static void put_upstreams(const mg_master *m, const mg_survey *s, mg_page *to)
+static void put_upstreams(const mg_numbers *all, const mg_survey *s, mg_page *to)
 {
     size_t count;
     mg_told_peer *peers = mg_told_peers(s, &count);
     mg_page_put(to, MG_STR("["));
     for (size_t i = 0; i < count;) {
         const char *upstream = peers[i].upstream;
-        mg_stats_row row;
-        find_row(m, MG_STATS_UPSTREAM, mg_str_of(upstream), &row);
+        const mg_stats_row *row = mg_numbers_find(all, MG_STATS_UPSTREAM, mg_str_of(upstream));
         mg_page_put(to, MG_STR("{"));
         text(to, "name", upstream);
-        put_numbers(to, &row);
-        number(to, "failures", row.failures);
-        number(to, "retries", row.retries);
+        put_numbers(to, row);
+        number(to, "failures", row->failures);
+        number(to, "retries", row->retries);
         mg_page_put(to, MG_STR("\"servers\":["));
         for (; i < count && strcmp(peers[i].upstream, upstream) == 0; i++)
-            put_peer(m, &peers[i], to);
+            put_peer(all, &peers[i], to);
         end(to, "]},");
     }
     end(to, "]");
@@ -157,21 +146,28 @@ static void put_upstreams(const mg_master *m, const mg_survey *s, mg_page *to)
 
 void mg_status_write_upstreams(const mg_master *m, const mg_survey *s, mg_page *to)
 {
+    mg_numbers all = mg_numbers_gather(m->stats);
     mg_page_put(to, MG_STR("{\"upstreams\":"));
-    put_upstreams(m, s, to);
+    put_upstreams(&all, s, to);
     mg_page_put(to, MG_STR("}\n"));
+    mg_numbers_fini(&all);
 }
 
 /* ---- everything ---- */
 
-static void put_worker(const mg_master *m, const mg_survey *s, int index, mg_page *to)
+/* The worker's own row; `all` begins with the series of workers. */
+static void read_row(const mg_master *m, const mg_numbers *all, int index, mg_stats_row *out)
+{
+    *out = (mg_stats_row){0};
+    if (all->count && all->at[0].kind == MG_STATS_WORKER)
+        mg_stats_worker_row(m->stats, &all->at[0], index, out);
+}
+
+static void put_worker(const mg_master *m, const mg_numbers *all, const mg_survey *s, int index, mg_page *to)
 {
     const mg_member *member = &m->crew.at[index];
-    mg_stats_view v;
-    mg_stats_row row = {0};
-    for (int at = 0; mg_stats_next(m->stats, &at, &v);)
-        if (v.kind == MG_STATS_WORKER && mg_str_eq(v.name, MG_STR("worker")))
-            mg_stats_worker_row(m->stats, &v, index, &row);
+    mg_stats_row row;
+    read_row(m, all, index, &row);
     mg_page_put(to, MG_STR("{"));
     number(to, "id", (uint64_t)index);
     number(to, "pid", (uint64_t)member->pid);
@@ -204,18 +200,18 @@ static void put_listeners(const mg_master *m, mg_page *to)
     end(to, "],");
 }
 
-static void put_routes(const mg_master *m, mg_page *to)
+static void put_routes(const mg_numbers *all, mg_page *to)
 {
-    mg_stats_view v;
     mg_page_put(to, MG_STR("\"routes\":["));
-    for (int at = 0; mg_stats_next(m->stats, &at, &v);) {
-        if (v.kind != MG_STATS_ROUTE)
+    for (size_t i = 0; i < all->count; i++) {
+        const mg_stats_view *v = &all->at[i];
+        if (v->kind != MG_STATS_ROUTE)
             continue;
         mg_page_put(to, MG_STR("{\"name\":"));
-        mg_page_json(to, v.name);
+        mg_page_json(to, v->name);
         mg_page_put(to, MG_STR(","));
-        put_numbers(to, &v.sum);
-        number(to, "script_errors", v.sum.script_errors);
+        put_numbers(to, &v->sum);
+        number(to, "script_errors", v->sum.script_errors);
         end(to, "},");
     }
     end(to, "],");
@@ -223,6 +219,7 @@ static void put_routes(const mg_master *m, mg_page *to)
 
 void mg_status_write(const mg_master *m, const mg_survey *s, mg_page *to)
 {
+    mg_numbers all = mg_numbers_gather(m->stats);
     mg_page_put(to, MG_STR("{"));
     text(to, "version", m->options->version);
     text(to, "commit", m->options->commit);
@@ -241,13 +238,14 @@ void mg_status_write(const mg_master *m, const mg_survey *s, mg_page *to)
     mg_page_put(to, MG_STR("\"workers\":["));
     for (int i = 0; i < MG_STATS_WORKERS; i++)
         if (m->crew.at[i].state != MG_CREW_EMPTY && i < mg_stats_workers(m->stats))
-            put_worker(m, s, i, to);
+            put_worker(m, &all, s, i, to);
     end(to, "],");
     key(to, "generations");
     put_generations(m, s, to);
     mg_page_put(to, MG_STR(",\"upstreams\":"));
-    put_upstreams(m, s, to);
+    put_upstreams(&all, s, to);
     mg_page_put(to, MG_STR(","));
-    put_routes(m, to);
+    put_routes(&all, to);
     end(to, "}\n");
+    mg_numbers_fini(&all);
 }

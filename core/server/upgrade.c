@@ -241,7 +241,9 @@ void mg_upgrade_init(mg_upgrade *u, mg_master *m)
     mg_list_init(&u->waiting);
     mg_io_init(&u->io, on_word);
     mg_timer_init(&u->late, on_late);
-    const char *variable = getenv(MG_UPGRADE_VARIABLE);
+    /* Kept, since the environment's strings were moved to where nobody else knows them (mg_process_title_init). */
+    static const char *variable;
+    variable = getenv(MG_UPGRADE_VARIABLE);
     if (!variable)
         return;
     read_heritage(u, mg_str_of(variable));

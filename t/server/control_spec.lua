@@ -96,8 +96,7 @@ describe("the control socket", function()
 
   it("still answers while many connections say nothing", scenario(function(w)
     local proxy = start(w)
-    local silent = {}
-    for i = 1, 40 do silent[i] = w:client("unix:" .. proxy.control, { silent = true }) end
+    for _ = 1, 40 do w:client("unix:" .. proxy.control, { silent = true }) end
     assert.equal(200, proxy:api("GET", "/v1/status").status)
   end))
 

@@ -161,14 +161,17 @@ describe("moongate stop", function()
     local config = { upstreams = { app = { servers = { origin } } } }
     local stopped, quitted = w:proxy(config), w:proxy(config)
     local cut, whole = begin_download(w, stopped), begin_download(w, quitted)
+    stopped.asked_to_end = true
     assert.equal(0, (stopped:run "stop"))
     cut:expect_end()
     assert.equal(0, stopped:wait_exit().code)
-    assert.equal(0, (quitted:run "quit"))
-    quitted:wait_log "draining"
-    gate.open = true
-    assert.equal("67890", whole:receive(5))
-    assert.equal(0, quitted:wait_exit().code)
+    quitted.asked_to_end = true
+    w:all(function() assert.equal(0, (quitted:run "quit")) end, function()
+      quitted:wait_log "draining"
+      gate.open = true
+      assert.equal("67890", whole:receive(5))
+      assert.equal(0, quitted:wait_exit().code)
+    end)
   end))
 end)
 

@@ -77,7 +77,8 @@ return {
 
   it("refuses to start beside another one on the same control socket", scenario(function(w)
     local first = w:proxy { sites = HI }
-    local dir = w:dir { ["moongate.lua"] = 'return { listeners = { { bind = "127.0.0.1:0" } }, sites = { { routes = { { reply = {} } } } } }' }
+    local dir = w:dir { ["moongate.lua"] = [[
+return { listeners = { { bind = "127.0.0.1:0" } }, sites = { { routes = { { reply = {} } } } } }]] }
     local code, _, err = w:command { "run", "-c", dir .. "/moongate.lua", "--control", first.control }
     assert.equal(1, code)
     assert.truthy(err:find("another moongate runs here", 1, true), err)

@@ -15,7 +15,7 @@ local function upgrade(w, proxy)
   assert.equal(200, answer.status, answer.body)
   local pid = require("cjson").decode(answer.body).pid
   return pid, function()
-    assert.equal(0, (proxy:run "quit"))
+    assert.equal(0, (proxy:run "quit")) -- returns when it has ended
     w:wait_for(function() return not process.group_lives(proxy.pid) end, "the new master to end")
   end
 end

@@ -59,7 +59,8 @@ struct mg_deadline {
     void (*on_late)(mg_deadline *d);
 };
 
-/* Work that wants a turn of its own soon: run once after the watchers of this turn. */
+/* Work that wants a turn of its own soon: run once after the watchers of this turn. What it puts off in turn
+ * runs before the loop waits again, so a `run` that always puts itself back keeps the loop from waiting. */
 typedef struct mg_later mg_later;
 struct mg_later {
     mg_link link; /* init with mg_later_init; in the list while due */

@@ -67,19 +67,29 @@ void mg_exchange_reply(mg_exchange *x)
     mg_chain_add_static(&x->answer.body, r->reply.body); /* lives as long as the generation, which we hold */
 }
 
-void mg_exchange_redirect(mg_exchange *x)
+mg_rc mg_exchange_redirect(mg_exchange *x)
 {
     const mg_route *r = x->route;
-    mg_str to = mg_exchange_fill_in(x, r->redirect.to);
+    mg_str to;
+    if (mg_exchange_fill_in(x, r->redirect.to, &to) != MG_OK)
+        return MG_LIMIT;
+    mg_str parts[] = {to, MG_STR_NONE, MG_STR_NONE, MG_STR_NONE};
     if (r->redirect.prefix && x->search)
-        to = mg_arena_join(x->arena, to, x->search->rest);
+        parts[1] = x->search->rest;
     if (r->redirect.keep_query && x->req.query.n) {
-        mg_str mark = mg_str_find(to, '?') < 0 ? MG_STR("?") : MG_STR("&");
-        to = mg_arena_join(x->arena, mg_arena_join(x->arena, to, mark), x->req.query);
+        parts[2] = mg_str_find(to, '?') < 0 ? MG_STR("?") : MG_STR("&");
+        parts[3] = x->req.query;
     }
+    char *start = mg_arena_try(x->arena, to.n + parts[1].n + parts[2].n + parts[3].n), *end = start;
+    if (!start)
+        return MG_LIMIT;
+    for (size_t i = 0; i < MG_COUNT(parts); i++)
+        if (parts[i].n)
+            end = (char *)memcpy(end, parts[i].p, parts[i].n) + parts[i].n;
     mg_exchange_answer(x, r->redirect.status);
     x->answer.by_script = false;
-    put(x, MG_FIELD_LOCATION, to);
+    put(x, MG_FIELD_LOCATION, (mg_str){start, (size_t)(end - start)});
+    return MG_OK;
 }
 
 /* ---- errors ---- */

@@ -233,8 +233,10 @@ static void run_act(mg_exchange *x)
         mg_exchange_go(x, MG_STAGE_RESPONSE);
         return;
     case MG_ACTION_REDIRECT:
-        mg_exchange_redirect(x);
-        mg_exchange_go(x, MG_STAGE_RESPONSE);
+        if (mg_exchange_redirect(x) == MG_OK)
+            mg_exchange_go(x, MG_STAGE_RESPONSE);
+        else
+            mg_exchange_fail(x, 431, MG_END_LIMIT, NULL, "the request's memory is used up");
         return;
     default:
         mg_exchange_fail(x, 404, MG_END_REFUSED, NULL, "the route does nothing");

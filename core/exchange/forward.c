@@ -72,20 +72,36 @@ bool mg_exchange_upgrade_is_allowed(const mg_exchange *x, mg_str *protocol)
     return false;
 }
 
-static mg_str joined(const mg_exchange *x, mg_field_id id, mg_str more)
+/* All values of a field, and one more, as one list. How long it gets is up to the client. */
+static mg_rc joined(const mg_exchange *x, mg_field_id id, mg_str more, mg_str *out)
 {
-    mg_str all = MG_STR_NONE;
     const mg_fields *f = x->req.fields;
+    size_t n = more.n;
     for (uint32_t i = 0; f->seen >> id & 1 && i < f->count; i++)
         if (f->at[i].id == id && !(f->at[i].flags & MG_FIELD_GONE) && f->at[i].value.n)
-            all = all.n ? mg_arena_join(x->arena, mg_arena_join(x->arena, all, MG_STR(", ")), f->at[i].value) : f->at[i].value;
-    return all.n ? mg_arena_join(x->arena, mg_arena_join(x->arena, all, MG_STR(", ")), more) : more;
+            n += f->at[i].value.n + 2;
+    *out = more;
+    if (n == more.n)
+        return MG_OK;
+    char *to = mg_arena_try(x->arena, n);
+    if (!to)
+        return MG_LIMIT;
+    *out = (mg_str){to, n};
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->at[i].id == id && !(f->at[i].flags & MG_FIELD_GONE) && f->at[i].value.n) {
+            to = (char *)memcpy(to, f->at[i].value.p, f->at[i].value.n) + f->at[i].value.n;
+            to = (char *)memcpy(to, ", ", 2) + 2;
+        }
+    memcpy(to, more.p, more.n);
+    return MG_OK;
 }
 
-static mg_str forwarded_element(mg_exchange *x, mg_str ip)
+static mg_rc forwarded_element(mg_exchange *x, mg_str ip, mg_str *out)
 {
     mg_str host = x->req.authority;
-    char *start = mg_arena_alloc(x->arena, ip.n + 2 * host.n + MG_FORWARDED_NODE_ROOM + 32), *to = start;
+    char *start = mg_arena_try(x->arena, ip.n + 2 * host.n + MG_FORWARDED_NODE_ROOM + 32), *to = start;
+    if (!start)
+        return MG_LIMIT;
     to = (char *)memcpy(to, "for=", 4) + 4;
     to = mg_forwarded_put_node(to, ip, -1);
     if (host.n) {
@@ -94,7 +110,8 @@ static mg_str forwarded_element(mg_exchange *x, mg_str ip)
     }
     to = (char *)memcpy(to, ";proto=", 7) + 7;
     to = (char *)memcpy(to, x->req.scheme.p, x->req.scheme.n) + x->req.scheme.n;
-    return (mg_str){start, (size_t)(to - start)};
+    *out = (mg_str){start, (size_t)(to - start)};
+    return MG_OK;
 }
 
 static mg_rc put(mg_fields *f, mg_field_id id, mg_str value)
@@ -103,24 +120,30 @@ static mg_rc put(mg_fields *f, mg_field_id id, mg_str value)
 }
 
 /* A trusted proxy's word is kept and added to; anybody else's is replaced. */
+static mg_rc put_list(mg_exchange *x, mg_fields *out, mg_field_id id, mg_str ours, bool keep)
+{
+    mg_rc rc = keep ? joined(x, id, ours, &ours) : MG_OK;
+    return rc == MG_OK ? put(out, id, ours) : rc;
+}
+
 static mg_rc put_forwarded(mg_exchange *x, mg_fields *out, bool trusted)
 {
     mg_forwarded_mode mode = x->gen->forwarded;
     char text[MG_ADDR_ROOM];
-    mg_str ip = {text, mg_addr_print_ip(&x->peer, text)};
+    mg_str ip = {text, mg_addr_print_ip(&x->peer, text)}, element;
     mg_rc rc = MG_OK;
     if (mode & MG_FORWARDED_X) {
-        mg_str kept = mg_arena_copy(x->arena, ip);
         mg_str host = trusted ? mg_fields_value(x->req.fields, MG_FIELD_X_FORWARDED_HOST) : MG_STR_NONE;
-        rc = put(out, MG_FIELD_X_FORWARDED_FOR, trusted ? joined(x, MG_FIELD_X_FORWARDED_FOR, kept) : kept);
+        rc = put_list(x, out, MG_FIELD_X_FORWARDED_FOR, mg_arena_copy(x->arena, ip), trusted);
         if (rc == MG_OK)
             rc = put(out, MG_FIELD_X_FORWARDED_PROTO, x->req.scheme);
         if (rc == MG_OK)
             rc = put(out, MG_FIELD_X_FORWARDED_HOST, host.n ? host : x->req.authority);
     }
     if (rc == MG_OK && mode & MG_FORWARDED_STANDARD) {
-        mg_str element = forwarded_element(x, ip);
-        rc = put(out, MG_FIELD_FORWARDED, trusted ? joined(x, MG_FIELD_FORWARDED, element) : element);
+        rc = forwarded_element(x, ip, &element);
+        if (rc == MG_OK)
+            rc = put_list(x, out, MG_FIELD_FORWARDED, element, trusted);
     }
     return rc;
 }
@@ -153,17 +176,21 @@ static mg_rc put_hop_fields(mg_exchange *x, mg_fields *out)
     return MG_OK;
 }
 
-static mg_str target_to_send(mg_exchange *x)
+static mg_rc target_to_send(mg_exchange *x, mg_str *out)
 {
     mg_str path = x->req.path;
+    *out = path;
     if (!x->req.query.p)
-        return path;
-    char *p = mg_arena_alloc(x->arena, path.n + 1 + x->req.query.n);
+        return MG_OK;
+    char *p = mg_arena_try(x->arena, path.n + 1 + x->req.query.n);
+    if (!p)
+        return MG_LIMIT;
     memcpy(p, path.p, path.n);
     p[path.n] = '?';
     if (x->req.query.n)
         memcpy(p + path.n + 1, x->req.query.p, x->req.query.n);
-    return (mg_str){p, path.n + 1 + x->req.query.n};
+    *out = (mg_str){p, path.n + 1 + x->req.query.n};
+    return MG_OK;
 }
 
 /* The value that a place of a pattern stands for: n bytes at p, ":name" or "*". */
@@ -179,22 +206,52 @@ static mg_str matched(const mg_exchange *x, const char *p, size_t n)
     return MG_STR_NONE;
 }
 
-mg_str mg_exchange_fill_in(mg_exchange *x, mg_str pattern)
+/* Where a place begins in [from, end): ":name" or "*" behind a slash, before any query; end: nowhere. */
+static const char *next_place(mg_str pattern, const char *from, size_t *n)
 {
-    mg_str out = MG_STR_NONE;
-    const char *p = pattern.p, *end = p + pattern.n, *from = p;
-    for (; p < end && *p != '?' && *p != '#'; p++) {
-        if (p == pattern.p || p[-1] != '/' || (*p != ':' && *p != '*'))
-            continue;
-        size_t n = 1;
-        while (*p == ':' && p + n < end && p[n] != '/' && p[n] != '?' && p[n] != '#')
-            n++;
-        out = mg_arena_join(x->arena, out, (mg_str){from, (size_t)(p - from)});
-        out = mg_arena_join(x->arena, out, matched(x, p, n));
-        from = p + n;
-        p = from - 1;
+    const char *end = pattern.p + pattern.n;
+    for (const char *p = from; p < end && *p != '?' && *p != '#'; p++)
+        if (p > pattern.p && p[-1] == '/' && (*p == ':' || *p == '*')) {
+            for (*n = 1; *p == ':' && p + *n < end && !strchr("/?#", p[*n]); ++*n)
+                ;
+            return p;
+        }
+    *n = 0;
+    return end;
+}
+
+static char *append(char *to, mg_str s, size_t *size)
+{
+    *size += s.n;
+    if (to && s.n)
+        memcpy(to, s.p, s.n);
+    return to ? to + s.n : NULL;
+}
+
+/* Into `to`, or only its size when that is NULL. */
+static size_t fill_in(const mg_exchange *x, mg_str pattern, char *to)
+{
+    size_t size = 0, n;
+    const char *from = pattern.p, *end = from + pattern.n;
+    while (from < end) {
+        const char *place = next_place(pattern, from, &n);
+        to = append(to, (mg_str){from, (size_t)(place - from)}, &size);
+        if (n)
+            to = append(to, matched(x, place, n), &size);
+        from = place + n;
     }
-    return out.p ? mg_arena_join(x->arena, out, (mg_str){from, (size_t)(end - from)}) : pattern;
+    return size;
+}
+
+mg_rc mg_exchange_fill_in(mg_exchange *x, mg_str pattern, mg_str *out)
+{
+    size_t n = fill_in(x, pattern, NULL);
+    char *to = mg_arena_try(x->arena, n);
+    if (!to)
+        return MG_LIMIT;
+    (void)fill_in(x, pattern, to);
+    *out = (mg_str){to, n};
+    return MG_OK;
 }
 
 mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
@@ -208,9 +265,9 @@ mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
         .major = 1,
         .minor = 1,
     };
-    if (x->route->rewrite.p)
-        x->req.path = mg_exchange_fill_in(x, x->route->rewrite);
-    out->target = target_to_send(x);
+    mg_rc rc = x->route->rewrite.p ? mg_exchange_fill_in(x, x->route->rewrite, &x->req.path) : MG_OK;
+    if (rc == MG_OK)
+        rc = target_to_send(x, &out->target);
     bool trusted = x->gen->trusted && mg_cidrs_has(x->gen->trusted, &x->peer);
     bool others = names_others(in);
     uint64_t drop = never_up | (x->gen->via.p ? BIT(VIA) : 0);
@@ -222,7 +279,8 @@ mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
         drop |= BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP);
 
     mg_fields_init(&out->fields, x->arena, in->count + MORE_FIELDS);
-    mg_rc rc = put(&out->fields, MG_FIELD_HOST, host_to_send(x));
+    if (rc == MG_OK)
+        rc = put(&out->fields, MG_FIELD_HOST, host_to_send(x));
     for (uint32_t i = 0; rc == MG_OK && i < in->count; i++) {
         const mg_field *f = &in->at[i];
         if (f->flags & MG_FIELD_GONE || bit_of(f) & drop || (others && is_named(in, f)))
@@ -238,7 +296,7 @@ mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
     if (rc == MG_OK)
         rc = put_forwarded(x, &out->fields, trusted);
     if (rc == MG_OK && x->gen->via.p)
-        rc = put(&out->fields, MG_FIELD_VIA, joined(x, MG_FIELD_VIA, via(x, x->req.minor)));
+        rc = put_list(x, &out->fields, MG_FIELD_VIA, via(x, x->req.minor), true);
     return rc;
 }
 

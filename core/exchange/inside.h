@@ -41,7 +41,8 @@ void mg_exchange_find_client(mg_exchange *x);
 /* forward.c */
 mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out) MG_MUST_CHECK; /* MG_LIMIT: does not fit */
 mg_rc mg_exchange_clean_response(mg_exchange *x) MG_MUST_CHECK; /* x->res as the client shall see it */
-mg_str mg_exchange_fill_in(mg_exchange *x, mg_str pattern); /* ":name" and "*" are what the route's path matched */
+/* ":name" and "*" of the pattern are what the route's path matched. MG_LIMIT: no memory. */
+mg_rc mg_exchange_fill_in(mg_exchange *x, mg_str pattern, mg_str *out) MG_MUST_CHECK;
 bool mg_exchange_upgrade_is_allowed(const mg_exchange *x, mg_str *protocol);
 
 /* origin.c */
@@ -80,7 +81,7 @@ void mg_exchange_free_pipes(void);
 void mg_exchange_fail(mg_exchange *x, int status, mg_end why, const char *error, const char *detail); /* to FAILED */
 void mg_exchange_make_error(mg_exchange *x);         /* the answer for x->failure */
 void mg_exchange_reply(mg_exchange *x);
-void mg_exchange_redirect(mg_exchange *x);
+mg_rc mg_exchange_redirect(mg_exchange *x) MG_MUST_CHECK; /* MG_LIMIT: no memory */
 void mg_exchange_send_answer_head(mg_exchange *x);
 
 #endif

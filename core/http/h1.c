@@ -276,6 +276,23 @@ static void decode_plain(mg_h1 *c)
         c->side.got = MG_GOT_ALL;
 }
 
+/* Their slices lie in the block: a copy outlives it. False: there are none, or there is no memory for them. */
+static bool keep_trailers(mg_h1 *c, mg_fields *fields)
+{
+    for (uint32_t i = 0; i < fields->count; i++) {
+        mg_str *name = &fields->at[i].name, *value = &fields->at[i].value;
+        char *to = mg_arena_try(c->side.arena, name->n + value->n);
+        if (!to)
+            return false;
+        memcpy(to, name->p, name->n);
+        if (value->n)
+            memcpy(to + name->n, value->p, value->n);
+        *name = (mg_str){to, name->n};
+        *value = (mg_str){to + name->n, value->n};
+    }
+    return fields->count > 0;
+}
+
 static void decode_trailers(mg_h1 *c, const mg_h1_limits *limits)
 {
     mg_str unread = mg_h1_unread(c);
@@ -291,12 +308,7 @@ static void decode_trailers(mg_h1 *c, const mg_h1_limits *limits)
     if (rc == MG_OK) {
         mg_h1_ate(c, size);
         c->side.got = MG_GOT_ALL;
-        if (fields->count) /* their slices lie in the block: a copy outlives it */
-            for (uint32_t i = 0; i < fields->count; i++) {
-                fields->at[i].name = mg_arena_copy(c->side.arena, fields->at[i].name);
-                fields->at[i].value = mg_arena_copy(c->side.arena, fields->at[i].value);
-            }
-        else
+        if (!keep_trailers(c, fields))
             c->side.trailers = NULL;
     } else if (rc < 0) {
         c->side.trailers = NULL;

@@ -141,6 +141,15 @@ describe("Via", function()
       sent_up(w, { { "Via", "1.0 fred" }, { "Via", "1.1 p.example.net" } }).via)
   end))
 
+  it("of many neighbours goes on whole", scenario(function(w)
+    local fields, names = {}, {}
+    for i = 1, 120 do
+        names[i] = ("1.1 %s%d"):format(("v"):rep(240), i)
+        fields[i] = { "Via", names[i] }
+    end
+    assert.equal(table.concat(names, ", ") .. ", 1.1 moongate", sent_up(w, fields).via)
+  end))
+
   it("has the configured name", scenario(function(w)
     assert.equal("1.1 edge-7", sent_up(w, {}, { via = "edge-7" }).via)
   end))

@@ -27,12 +27,12 @@ describe("an informational answer", function()
   it("is sent on as often as it comes", scenario(function(w)
     local origin = w:origin(function(conn)
       conn:request()
-      for i = 1, 40 do conn:reply_head(i % 2 == 0 and 102 or 103, { ["x-n"] = i }) end
+      for i = 1, 5000 do conn:reply_head(i % 2 == 0 and 102 or 103, { ["x-n"] = i, link = ("</style%d.css>"):format(i) }) end
       conn:reply(200, "done")
     end)
     local answer = in_front_of(w, origin):get "/"
-    assert.equal(40, #answer.informational)
-    for i = 1, 40 do assert.equal(tostring(i), answer.informational[i].headers["x-n"]) end
+    assert.equal(5000, #answer.informational)
+    for i = 1, 5000 do assert.equal(tostring(i), answer.informational[i].headers["x-n"]) end
     assert.equal("done", answer.body)
   end))
 

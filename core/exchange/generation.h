@@ -41,23 +41,24 @@ typedef enum { MG_FORWARDED_OFF, MG_FORWARDED_STANDARD = 1, MG_FORWARDED_X = 2, 
 
 typedef enum { MG_ACTION_NONE /* 404, 405 */, MG_ACTION_UPSTREAM, MG_ACTION_HANDLER, MG_ACTION_REPLY, MG_ACTION_REDIRECT } mg_action;
 
+/* What each request reads comes first, so that it lies in few cache lines. */
 struct mg_route {
     mg_site *site;
-    mg_str name;              /* for logs and numbers: "example.com /api/[*]" or the configured name */
-    mg_str where;             /* "conf/moongate.lua:31" */
+    mg_upstream *upstream;
+    mg_stats_row *stats;      /* this worker's */
+    uint64_t body_limit;
+    mg_str rewrite;           /* path sent to the origin, with * and :names; p == NULL: unchanged */
     uint32_t hooks;           /* bit per phase: enter the script there */
     int script;               /* the script floor's own number of this route */
     mg_action action;
-    mg_upstream *upstream;
-    struct { uint16_t status; mg_fields fields; mg_str body; } reply;
-    struct { uint16_t status; mg_str to; bool keep_query; bool prefix; } redirect; /* prefix: what "*" matched is appended */
-    mg_str rewrite;           /* path sent to the origin, with * and :names; p == NULL: unchanged */
-    mg_str *upgrades;         /* lower-case protocols that may pass */
     uint32_t upgrade_count;
     bool trace;               /* its methods name TRACE */
     mg_timeouts timeouts;
-    uint64_t body_limit;
-    mg_stats_row *stats;      /* this worker's */
+    mg_str *upgrades;         /* lower-case protocols that may pass */
+    struct { uint16_t status; mg_fields fields; mg_str body; } reply;
+    struct { uint16_t status; mg_str to; bool keep_query; bool prefix; } redirect; /* prefix: what "*" matched is appended */
+    mg_str name;              /* for logs and numbers: "example.com /api/[*]" or the configured name */
+    mg_str where;             /* "conf/moongate.lua:31" */
 };
 
 struct mg_site {

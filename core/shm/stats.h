@@ -33,17 +33,16 @@ typedef enum { MG_STATS_WORKER, MG_STATS_ROUTE, MG_STATS_UPSTREAM, MG_STATS_PEER
 
 /* The numbers of one series and one worker. All only grow but the gauges. */
 typedef struct {
-    uint64_t requests, bytes_in, bytes_out;
+    uint64_t requests, bytes_in, bytes_out, us_sum;
+    int64_t active;     /* gauge: exchanges under way */
     uint64_t status[6]; /* by hundreds: [1]..[5]; [0]: ended without an answer */
     uint64_t failures;  /* upstream, peer: tries that failed */
     uint64_t retries;
     uint64_t connections_opened; /* worker: accepted; upstream: dialled */
     uint64_t script_errors;
     uint64_t late;       /* waits that ran out */
-    int64_t active;      /* gauge: exchanges under way */
     int64_t connections; /* gauge */
     int64_t idle;        /* gauge: idle connections */
-    uint64_t us_sum;
     uint64_t bucket[MG_STATS_BUCKETS];
 } mg_stats_row;
 

@@ -108,8 +108,10 @@ $(BUILD)/core/%.o: core/%.c $(BUILD)/flags | $(GENERATED)
 $(BUILD)/core/cli/%.o: ONLY_HERE = -DMG_COMMIT='"$(COMMIT)"' -DMG_PROFILE='"$(PROFILE)"'
 $(filter $(BUILD)/core/cli/%,$(OBJECTS)): $(BUILD)/commit
 
+# Moved into place when it is whole, so that what is running or being tested never sees half of it.
 $(BINARY): $(OBJECTS) $(GENERATED)
-	@$(CC) $(LINK_FLAGS) $(OBJECTS) $(if $(filter $(EXPORTS),$(GENERATED)),$(EXPORT)) -o $@ $(PKG_LIBS)
+	@$(CC) $(LINK_FLAGS) $(OBJECTS) $(if $(filter $(EXPORTS),$(GENERATED)),$(EXPORT)) -o $@.new $(PKG_LIBS)
+	@mv $@.new $@
 	@echo "built $@"
 
 # A C unit test links its own floor and those below, nothing above: the third proof of the floors.

@@ -184,6 +184,15 @@ void mg_exchange_on_dialled(mg_dial *d)
     mg_exchange_drive(MG_OWNER(d, mg_exchange, dial));
 }
 
+/* What cannot be repeated must not go out on a connection whose end is known to the kernel already. */
+static bool is_stale(mg_exchange *x)
+{
+    if (!x->dial.reused || is_idempotent(x) || !mg_h1_client_is_stale(x->dial.client))
+        return false;
+    mg_h1_client_close(x->dial.client);
+    return true;
+}
+
 void mg_exchange_run_dial(mg_exchange *x)
 {
     while (x->stage == MG_STAGE_DIAL) {
@@ -191,7 +200,9 @@ void mg_exchange_run_dial(mg_exchange *x)
             start_dial(x);
         if (x->stage != MG_STAGE_DIAL || x->dial.state == MG_DIAL_WAIT)
             return;
-        if (x->dial.state == MG_DIAL_READY)
+        if (x->dial.state == MG_DIAL_READY && is_stale(x))
+            mg_dial_start(&x->dial, mg_world.pool, x->peer_now, true);
+        else if (x->dial.state == MG_DIAL_READY)
             dialled(x);
         else
             failed_dial(x); /* and on to the next server, if there is one */

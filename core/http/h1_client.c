@@ -323,6 +323,11 @@ bool mg_h1_client_is_fit(mg_h1_client *c)
     return !c->busy && !c->h1.eof && !mg_h1_unread(&c->h1).n;
 }
 
+bool mg_h1_client_is_stale(const mg_h1_client *c)
+{
+    return !mg_socket_is_quiet(c->h1.transport.fd);
+}
+
 void mg_h1_client_idle_for(mg_h1_client *c, int64_t most_ms)
 {
     MG_BUG_UNLESS(!c->busy);

@@ -43,5 +43,6 @@ mg_link *mg_h1_client_link(mg_h1_client *c);
 mg_h1_client *mg_h1_client_of_link(mg_link *l);
 void mg_h1_client_idle_for(mg_h1_client *c, int64_t most_ms); /* an idle one goes (on_gone, freed) after that */
 bool mg_h1_client_is_fit(mg_h1_client *c);             /* idle and nothing has arrived (no system call) */
+bool mg_h1_client_is_stale(const mg_h1_client *c);     /* asks the kernel: closed by the origin, or bytes came unasked */
 
 #endif

@@ -179,6 +179,12 @@ mg_rc mg_socket_local(int fd, mg_addr *out)
     return MG_OK;
 }
 
+bool mg_socket_is_quiet(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
 int64_t mg_socket_unacked(int fd)
 {
     int n = 0;

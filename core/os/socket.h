@@ -29,6 +29,7 @@ int mg_socket_error(int fd); /* SO_ERROR: 0 or an errno */
 int mg_socket_accept(int listener, mg_addr *peer);
 mg_rc mg_socket_local(int fd, mg_addr *out) MG_MUST_CHECK; /* a UNIX socket's path is left out */
 void mg_socket_no_delay(int fd);                           /* harmless on UNIX sockets */
+bool mg_socket_is_quiet(int fd);                    /* connected, and nothing has arrived: no byte, no end, no error */
 int64_t mg_socket_unacked(int fd);     /* bytes that were written and that the other side has not taken yet */
 void mg_socket_reset_on_close(int fd); /* SO_LINGER 0: close sends RST */
 void mg_socket_close(int fd);          /* -1 is fine; errno stays */

@@ -21,7 +21,8 @@
 
 enum {
     OLD_DNS_MS = 60000, /* how long a resolver is kept after the configuration changed to another one */
-    GRACE_MS = 50       /* a drain closes idle connections only then: a request may be on its way on them */
+    GRACE_MS = 50,      /* a drain closes idle connections only then: a request may be on its way on them */
+    LINGER_MS = 500     /* how long a drain waits for clients to close what was ended */
 };
 
 /* The one worker of this process. */
@@ -92,6 +93,7 @@ static void drain(int64_t most_ms, bool take_waiting)
     if (!w.draining) {
         mg_debug("draining for at most %lld ms", (long long)most_ms);
         w.draining = w.settings.draining = true;
+        w.settings.linger_ms = MG_MIN(w.settings.linger_ms, LINGER_MS);
         mg_listeners_close(&w.listeners, take_waiting);
         mg_timer_start(&w.grace, GRACE_MS);
         mg_pool_drop_idle(mg_world.pool);

@@ -179,7 +179,21 @@ describe("GET /metrics", function()
     assert.equal("20", count)
   end))
 
-  it("outlives reloads", scenario(function(w)
+  it("may be scraped through a route of the proxy itself", scenario(function(w)
+    local dir = w:dir()
+    local proxy = w:proxy({
+      upstreams = { control = { servers = { "unix:" .. dir .. "/own.sock" } } },
+      sites = { { routes = { { path = "/metrics", upstream = "control" } } } },
+    }, { args = { "--control", dir .. "/own.sock" } })
+    proxy.control = dir .. "/own.sock"
+    for _ = 1, 3 do
+      local answer = proxy:get "/metrics"
+      assert.equal(200, answer.status)
+      read_metrics(answer.body)
+    end
+  end))
+
+  it("goes on over reloads", scenario(function(w)
     local proxy = start(w)
     proxy:get "/hi"
     proxy:api("POST", "/v1/reload")

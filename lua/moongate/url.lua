@@ -113,7 +113,7 @@ local function build_query(query)
 end
 
 ---A query from names and values.
----@param query moongate.pair_list|{ [1]: string, [2]: string? }[]|table<string, any> a list keeps its order; a map, whose
+---@param query moongate.pair_list|table<integer, string[]>|table<string, any> a list keeps its order; a map, whose
 ---values may be lists, is sorted by name
 ---@return string
 function url.build_query(query)

@@ -287,6 +287,7 @@ static void begin_to_end(mg_master *m, mg_master_state state)
     m->crew.repair = false;
     mg_timer_stop(&m->start_late);
     mg_reload_cancel(&m->reload, "the proxy ends\n");
+    mg_upgrade_cancel(&m->upgrade);
     if (was_serving && m->owns_files)
         mg_process_notify("STOPPING=1");
 }

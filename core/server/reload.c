@@ -92,10 +92,22 @@ static void change_control(mg_reload *r, const mg_plan *before)
     r->control_fd = -1;
 }
 
+/* A worker that still drains cannot be there twice, and a socket without a worker would only collect connections. */
+static int without_leaving(const mg_crew *crew, int size)
+{
+    for (int i = crew->size; i < size; i++) {
+        if (crew->at[i].state != MG_CREW_LEAVING)
+            continue;
+        mg_warn("worker %d still drains: %d workers for now, reload again when it has ended", i, i);
+        return i;
+    }
+    return size;
+}
+
 static void change_size(mg_reload *r)
 {
     mg_master *m = r->master;
-    int size = mg_master_workers(m, &m->plan), before = m->crew.size;
+    int before = m->crew.size, size = without_leaving(&m->crew, mg_master_workers(m, &m->plan));
     mg_err err;
     if (size > before && mg_bindings_open(&m->bindings, size, &err) != MG_OK) {
         mg_error("%s; the number of workers stays %d", err.text, before);

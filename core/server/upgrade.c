@@ -35,7 +35,7 @@ static void close_pair(mg_upgrade *u)
 
 static void give_up(mg_upgrade *u, const char *why)
 {
-    mg_error("upgrade failed: %s; this master goes on", why);
+    mg_error("upgrade failed: %s", why);
     mg_timer_stop(&u->late);
     close_pair(u);
     if (u->pid) {
@@ -162,7 +162,7 @@ void mg_upgrade_ask(mg_upgrade *u, mg_upgrade_wait *w)
     if (start(u) != MG_OK) {
         char why[128];
         (void)snprintf(why, sizeof why, "cannot start a process: %s", strerror(errno));
-        mg_error("upgrade failed: %s; this master goes on", why);
+        mg_error("upgrade failed: %s", why);
         answer(u, 0, why);
     }
 }
@@ -170,6 +170,12 @@ void mg_upgrade_ask(mg_upgrade *u, mg_upgrade_wait *w)
 void mg_upgrade_forget(mg_upgrade_wait *w)
 {
     mg_list_cut(&w->link);
+}
+
+void mg_upgrade_cancel(mg_upgrade *u)
+{
+    if (u->pid && u->fd >= 0)
+        give_up(u, "the proxy ends");
 }
 
 /* ---- the new master ---- */
@@ -241,8 +247,9 @@ void mg_upgrade_init(mg_upgrade *u, mg_master *m)
     mg_list_init(&u->waiting);
     mg_io_init(&u->io, on_word);
     mg_timer_init(&u->late, on_late);
-    /* Kept, since the environment's strings were moved to where nobody else knows them (mg_process_title_init). */
-    static const char *variable;
+    /* Kept for good, since the environment's strings were moved to where nobody else knows them
+     * (mg_process_title_init). */
+    static const char *volatile variable;
     variable = getenv(MG_UPGRADE_VARIABLE);
     if (!variable)
         return;

@@ -49,6 +49,7 @@ typedef struct {
 void mg_upgrade_init(mg_upgrade *u, mg_master *m); /* reads the environment */
 void mg_upgrade_ask(mg_upgrade *u, mg_upgrade_wait *w); /* w NULL: nobody waits for the answer */
 void mg_upgrade_forget(mg_upgrade_wait *w);
+void mg_upgrade_cancel(mg_upgrade *u);    /* the proxy ends: a new master that is not ready yet ends with it */
 void mg_upgrade_say_ready(mg_upgrade *u); /* the heir serves; mg_master_succeed() follows when the old one has let go */
 void mg_upgrade_fini(mg_upgrade *u);
 

@@ -219,6 +219,34 @@ describe("a reload", function()
     assert.equal("hi", client:get("/").body)
   end))
 
+  it("does not start a worker anew that still drains", scenario(function(w)
+    local gate = {}
+    local origin = w:http_origin(function()
+      w:wait_for(function() return gate.open end, "the gate")
+      return "late"
+    end)
+    local function with(workers)
+      return { workers = workers, upstreams = { app = { servers = { origin } } } }
+    end
+    local proxy = w:proxy(with(2))
+    local clients, answers = {}, 0
+    for i = 1, 20 do
+      clients[i] = w:client(proxy)
+      clients[i]:send_request {}
+    end
+    w:wait_for(function() return origin.requests == 20 end, "all requests to be under way")
+    assert.is_true((proxy:reload(with(1))))
+    assert.is_true((proxy:reload(with(2))))
+    proxy:wait_log "worker 1 still drains: 1 workers for now"
+    gate.open = true
+    for _, client in ipairs(clients) do answers = answers + (client:read_response().body == "late" and 1 or 0) end
+    assert.equal(20, answers)
+    w:wait_for(function() return #proxy:workers() == 1 end, "the worker to end")
+    assert.is_true((proxy:reload(with(2))))
+    for _ = 1, 10 do assert.equal("late", proxy:get("/").body) end
+    assert.equal(2, #proxy:workers())
+  end))
+
   it("is answered to all who asked at the same time", scenario(function(w)
     local proxy = w:proxy(saying "hi")
     local tasks = {}

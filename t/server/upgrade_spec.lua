@@ -84,6 +84,16 @@ describe("an upgrade", function()
     assert.equal(proxy.pid, proxy:status().pid)
   end))
 
+  it("that is under way ends with the proxy", scenario(function(w)
+    local proxy = w:proxy(saying("old", { upstreams = { app = { servers = { "127.0.0.1:1" } } } }))
+    proxy:write("moongate.lua", "while not io.open 'never' do end")
+    proxy:signal "USR2"
+    proxy:wait_log "upgrade: starting"
+    proxy:signal "TERM"
+    assert.equal(0, proxy:wait_exit().code)
+    assert.truthy(proxy:log():find "upgrade failed: the proxy ends")
+  end))
+
   it("is done by SIGUSR2, takes the pid file along, and can be done again", scenario(function(w)
     local proxy = w:proxy { pid_file = "moongate.pid", sites = { { routes = { { reply = { body = "hi" } } } } } }
     local function pid_in_file()

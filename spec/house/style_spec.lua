@@ -153,7 +153,8 @@ describe("the C code", function()
       local own = path:match "^core/(.+)%.c$":gsub("_test$", ""):gsub("_fuzz$", "") .. ".h"
       local first = tree.read(path):match '\n?#%s*include%s*[<"]([^>"]+)'
       local inside = own:match "^.*/" .. "inside.h" -- what the files of one floor share begins with their headers
-      if tree.exists("core/" .. own) and first ~= own and first ~= inside then
+      local shared = path:match "_test%.c$" and (first or ""):match "_test%.h$" -- and what tests of one floor share
+      if tree.exists("core/" .. own) and first ~= own and first ~= inside and not shared then
         found[#found + 1] = ("%s: includes %s before %s"):format(path, first or "nothing", own)
       end
     end

@@ -63,17 +63,15 @@ void mg_arena_fini(mg_arena *a)
     a->used = 0;
 }
 
-void *mg_arena_try_slow(mg_arena *a, size_t size)
+static void *take_room(mg_arena *a, size_t size, size_t cap)
 {
-    if (!size)
-        return mg_arena_try(a, 1);
     if (size > SIZE_MAX - MG_ARENA_PAGE)
         return NULL;
     size = (size + 7) & ~(size_t)7;
     size_t room = MG_ARENA_PAGE - sizeof(mg_arena_page);
     bool own = size > room / 2;
     size_t whole = own ? size + sizeof(mg_arena_page) : MG_ARENA_PAGE;
-    if (whole < size || whole > a->cap || a->used > a->cap - whole)
+    if (whole < size || whole > cap || a->used > cap - whole)
         return NULL;
     mg_arena_page *page = take_page(whole);
     char *data = (char *)(page + 1);
@@ -90,9 +88,16 @@ void *mg_arena_try_slow(mg_arena *a, size_t size)
     return data;
 }
 
+void *mg_arena_try_slow(mg_arena *a, size_t size)
+{
+    return size ? take_room(a, size, a->cap) : mg_arena_try(a, 1);
+}
+
 void *mg_arena_alloc(mg_arena *a, size_t size)
 {
     void *got = mg_arena_try(a, size);
+    if (MG_UNLIKELY(!got))
+        got = take_room(a, MG_MAX(size, (size_t)1), a->cap + MG_MIN((size_t)MG_ARENA_OWN, SIZE_MAX - a->cap));
     MG_BUG_UNLESS(got != NULL);
     return got;
 }

@@ -5,8 +5,10 @@
  *
  * An exchange, a generation and other lifetimes each have one. Pages come from a per-process pool of
  * MG_ARENA_PAGE bytes; what does not fit has a page of its own from malloc. An arena has a cap:
- * mg_arena_try answers NULL past it, so that what a client sends cannot grow memory without bound,
- * while mg_arena_alloc treats it as our own bug.
+ * mg_arena_try answers NULL past it, so that what a client sends cannot grow memory without bound.
+ * mg_arena_alloc is for what the house itself adds, whose size is bounded by code (a date, an error page):
+ * it may go past the cap by MG_ARENA_OWN bytes, so that an exchange whose memory is used up can still be
+ * answered and logged. More than that is our own bug.
  *
  * Ownership: the arena owns all; nothing is freed singly. Not for use from two threads.
  */
@@ -15,7 +17,7 @@
 
 #include "base/str.h"
 
-enum { MG_ARENA_PAGE = 4096 };
+enum { MG_ARENA_PAGE = 4096, MG_ARENA_OWN = 8 * MG_ARENA_PAGE };
 
 typedef struct mg_arena_page mg_arena_page;
 

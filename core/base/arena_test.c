@@ -53,6 +53,20 @@ TEST("past its cap an arena has nothing more to give, and says so each time")
     mg_arena_fini(&a);
 }
 
+TEST("past its cap an arena still gives what the house itself needs, and nothing to anybody else")
+{
+    mg_arena a;
+    mg_arena_init(&a, MG_ARENA_PAGE);
+    while (mg_arena_try(&a, 8))
+        ;
+    memset(mg_arena_alloc(&a, MG_ARENA_OWN / 2), 1, MG_ARENA_OWN / 2);
+    CHECK(!mg_arena_try(&a, MG_ARENA_PAGE));
+    memset(mg_arena_alloc(&a, 100), 2, 100);
+    CHECK(mg_arena_alloc(&a, 0) != NULL);
+    CHECK(a.used <= a.cap + MG_ARENA_OWN);
+    mg_arena_fini(&a);
+}
+
 TEST("an arena of cap 0 gives nothing")
 {
     mg_arena a;

@@ -142,6 +142,9 @@ void mg_exchange_make_error(mg_exchange *x)
 {
     mg_exchange_answer(x, x->failure.status);
     x->answer.by_script = false;
+    /* There is room for these fields also when the memory of the request is used up. */
+    x->res.fields.at = mg_arena_alloc(x->arena, MG_FIELDS_FIRST * sizeof *x->res.fields.at);
+    x->res.fields.room = MG_FIELDS_FIRST;
     put_error_body(x);
     if (x->failure.error) /* RFC 9209 */
         put(x, MG_FIELD_PROXY_STATUS,

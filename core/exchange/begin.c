@@ -121,10 +121,11 @@ void mg_exchange_stop_of(const mg_generation *g)
 {
     MG_LIST_EACH_SAFE(l, after, &mg_world.exchanges) {
         mg_exchange *x = MG_OWNER(l, mg_exchange, link);
-        if (x->stage < MG_STAGE_LOG && (!g || x->gen == g)) {
-            mg_exchange_cut(x, MG_END_STOPPED);
-            mg_exchange_drive(x);
-        }
+        if (g && x->gen != g)
+            continue;
+        x->log_is_over = true;
+        mg_exchange_cut(x, MG_END_STOPPED);
+        mg_exchange_drive(x);
     }
 }
 

@@ -63,6 +63,13 @@ void mg_exchange_cut(mg_exchange *x, mg_end why)
     mg_exchange_go(x, MG_STAGE_LOG);
 }
 
+/* Nobody waits for the whole body any more; what has been collected goes first when the body is sent on. */
+static void stop_collecting(mg_exchange *x)
+{
+    if (x->hold == 1)
+        x->hold = 0;
+}
+
 mg_hook_result mg_exchange_hook(mg_exchange *x, mg_phase phase)
 {
     if (MG_LIKELY(!(x->route->hooks >> phase & 1)))
@@ -72,10 +79,13 @@ mg_hook_result mg_exchange_hook(mg_exchange *x, mg_phase phase)
             mg_exchange_collect(x);
         if (!x->hook_ready)
             return MG_HOOK_WAIT;
+        mg_exchange_wait_is_over(x);
     }
     x->hook_ready = false;
     mg_hook_result r = x->gen->hooks->run(x, phase);
     x->hook_waits = r == MG_HOOK_WAIT ? (uint8_t)(phase + 1) : 0;
+    if (r != MG_HOOK_WAIT)
+        stop_collecting(x);
     if (r == MG_HOOK_FAILED && x->worker_stats)
         x->worker_stats->script_errors++;
     return r;
@@ -88,6 +98,7 @@ void mg_exchange_end_hook(mg_exchange *x)
     x->gen->hooks->end(x);
     x->script = NULL;
     x->hook_waits = 0;
+    stop_collecting(x);
 }
 
 /* For the phases that may answer: true when the stage is to go on. */
@@ -288,8 +299,14 @@ static void send_head(mg_exchange *x)
         mg_exchange_filter_fields(&x->res.fields);
     }
     if (mg_exchange_clean_response(x) != MG_OK) {
-        x->is_internal_error = true;
-        mg_exchange_cut(x, MG_END_LIMIT);
+        if (x->is_internal_error) {
+            mg_exchange_cut(x, MG_END_LIMIT);
+            return;
+        }
+        x->response_failed = true;
+        x->tunnel = false;
+        mg_exchange_fail(x, 500, MG_END_LIMIT, "proxy_internal_error", "the request's memory is used up");
+        mg_exchange_drop_origin(x, false);
         return;
     }
     /* An own answer to an upload that is still under way: what follows cannot be told from a new request. */
@@ -408,8 +425,11 @@ static void run_log(mg_exchange *x)
         if (x->route && x->route->hooks >> MG_PHASE_LOG & 1)
             let_client_go(x);
     }
-    if (x->route && mg_exchange_hook(x, MG_PHASE_LOG) == MG_HOOK_WAIT)
-        return;
+    if (x->route && mg_exchange_hook(x, MG_PHASE_LOG) == MG_HOOK_WAIT) {
+        if (!x->log_is_over)
+            return;
+        mg_exchange_end_hook(x);
+    }
     if (x->gen->access_log)
         mg_access_log_exchange(x->gen->access_log, x);
     mg_exchange_go(x, MG_STAGE_GONE);
@@ -467,8 +487,10 @@ static void client_broke(mg_exchange *x)
     x->up_broken = true;
     if (c->broke != MG_BROKE_SYNTAX && c->broke != MG_BROKE_LIMIT) {
         mg_exchange_cut(x, MG_END_CLIENT_GONE);
-    } else if (c->sent == MG_SENT_NOTHING && x->stage < MG_STAGE_FAILED) {
+    } else if (c->sent == MG_SENT_NOTHING && (x->stage < MG_STAGE_FAILED || x->stage == MG_STAGE_RESPONSE)) {
         mg_exchange_end_hook(x);
+        x->response_failed |= x->stage == MG_STAGE_RESPONSE;
+        x->tunnel = false;
         mg_exchange_fail(x, c->broke == MG_BROKE_LIMIT ? 431 : 400, MG_END_CLIENT_BAD, "http_request_error", c->why);
         mg_exchange_drop_origin(x, false);
     } else {
@@ -529,7 +551,9 @@ void mg_exchange_on_wake(mg_later *l)
 
 void mg_exchange_on_wake_filter(mg_later *l)
 {
-    mg_exchange_drive(MG_OWNER(l, mg_exchange, wake_filter));
+    mg_exchange *x = MG_OWNER(l, mg_exchange, wake_filter);
+    mg_exchange_wait_is_over(x);
+    mg_exchange_drive(x);
 }
 
 void mg_exchange_wake(mg_exchange *x)

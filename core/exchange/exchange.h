@@ -113,6 +113,7 @@ struct mg_exchange {
     bool up_broken;               /* the upload broke, and that has been dealt with */
     bool refused;                 /* the head was not valid: there is no request */
     bool settled;                 /* numbers are counted, the origin is let go */
+    bool log_is_over;             /* a log hook that waits is not waited for */
     mg_stats_row *worker_stats;
 
     mg_request_head *up;          /* the head for the origin, while SEND's hooks may change it */

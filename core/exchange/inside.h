@@ -31,6 +31,7 @@ void mg_exchange_end_hook(mg_exchange *x);          /* a hook that waits is forg
 
 /* waits.c */
 void mg_exchange_arm_patience(mg_exchange *x);
+void mg_exchange_wait_is_over(mg_exchange *x); /* what a script waited for is there: its next wait is another one */
 void mg_exchange_on_late(mg_deadline *d);
 void mg_exchange_on_total(mg_deadline *d);
 

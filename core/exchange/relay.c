@@ -167,6 +167,8 @@ void mg_exchange_pull_answer(mg_exchange *x)
 {
     if (x->answer.whole || x->answer.body.n || !x->answer.pull || (x->hook_waits && !x->hook_ready))
         return;
+    if (x->hook_waits)
+        mg_exchange_wait_is_over(x);
     x->hook_ready = false;
     mg_hook_result r = x->gen->hooks->pull(x);
     x->hook_waits = r == MG_HOOK_WAIT ? MG_PHASE_HANDLER + 1 : 0;

@@ -75,14 +75,24 @@ void mg_exchange_arm_patience(mg_exchange *x)
     mg_deadline_arm(&x->deadline, patience_for(x, w));
 }
 
+void mg_exchange_wait_is_over(mg_exchange *x)
+{
+    if (x->waiting_for != MG_WAIT_SCRIPT)
+        return;
+    x->waiting_for = MG_WAIT_NOTHING;
+    mg_deadline_disarm(&x->deadline);
+}
+
 static void late_script(mg_exchange *x)
 {
-    mg_exchange_end_hook(x);
     mg_warn("%.*s %.*s: a script waited longer than timeouts.script in stage %s", MG_STR_ARG(x->req.method_name),
             MG_STR_ARG(x->req.target), mg_stage_name(x->stage));
-    if (x->stage == MG_STAGE_LOG)
-        mg_exchange_go(x, MG_STAGE_GONE);
-    else if (x->client->sent != MG_SENT_NOTHING)
+    if (x->stage == MG_STAGE_LOG) {
+        x->log_is_over = true;
+        return;
+    }
+    mg_exchange_end_hook(x);
+    if (x->client->sent != MG_SENT_NOTHING)
         mg_exchange_cut(x, MG_END_SCRIPT_LATE);
     else {
         if (x->stage == MG_STAGE_RESPONSE)
@@ -100,6 +110,7 @@ static void late_client_body(mg_exchange *x)
         return;
     }
     mg_exchange_end_hook(x);
+    x->response_failed |= x->stage == MG_STAGE_RESPONSE;
     mg_exchange_fail(x, 408, slow ? MG_END_CLIENT_SLOW : MG_END_CLIENT_LATE, "http_request_error",
                      slow ? "the body came too slowly" : "the body did not come in time");
     mg_exchange_drop_origin(x, false);
@@ -141,8 +152,12 @@ void mg_exchange_on_total(mg_deadline *d)
     mg_exchange *x = MG_OWNER(d, mg_exchange, total);
     if (x->stage >= MG_STAGE_LOG)
         return;
-    if (x->gone_watch && x->client->sent != MG_SENT_NOTHING)
-        return; /* the answer has begun: writing will tell whether somebody reads */
+    if (x->gone_watch && x->client->sent != MG_SENT_NOTHING) {
+        /* The answer has begun: writing will tell whether somebody reads. */
+        x->gone_watch = false;
+        mg_deadline_arm(&x->total, x->route->timeouts.request);
+        return;
+    }
     mg_end why = x->gone_watch ? MG_END_CLIENT_GONE : MG_END_REQUEST_LATE;
     if (why == MG_END_CLIENT_GONE || x->client->sent != MG_SENT_NOTHING || x->stage == MG_STAGE_FAILED ||
         x->stage == MG_STAGE_RESPONSE) {

@@ -12,7 +12,7 @@
 ---No match is nil alone. What else may happen is nil, a message and a code: "pattern" (the pattern is wrong), "limit"
 ---(the match took too many steps), "utf" (with `u`, the text is not UTF-8).
 local arguments = require "moongate.internal.arguments"
-local caches = require "moongate.regex.cache"
+local caches = require "moongate.internal.bounded_cache"
 local pcre2 = require "moongate.regex.pcre2"
 
 local regex = {}

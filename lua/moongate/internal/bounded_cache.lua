@@ -1,14 +1,14 @@
 ---A bounded memory of what was made from two texts: what was not asked for longest goes first.
 local cache = {}
 
----@class moongate.regex.cache
+---@class moongate.internal.bounded_cache
 ---@field count integer
 ---@field limit integer
 local methods = {}
 local Cache = { __index = methods }
 
 ---@param limit integer
----@return moongate.regex.cache
+---@return moongate.internal.bounded_cache
 function cache.new(limit)
   local ends = {}
   ends.newer, ends.older = ends, ends

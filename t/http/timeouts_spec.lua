@@ -71,7 +71,7 @@ end)
 
 describe("the body of a request", function()
   it("that stops coming for `client_body` is answered 408", scenario(function(w)
-    local proxy = in_front_of(w, silent_origin(w), { timeouts = { client_body = "150ms" } })
+    local proxy = in_front_of(w, silent_origin(w), { timeouts = { client_body = "150ms" }, limits = { min_rate = 0 } })
     local client = w:client(proxy)
     client:send_head { method = "POST", headers = { ["content-length"] = 10 } }
     client:send "12345"
@@ -106,6 +106,7 @@ describe("the body of a request", function()
   it("that a script waits for is bounded by `client_body` as well", scenario(function(w)
     local proxy = w:proxy {
       timeouts = { client_body = "150ms" },
+      limits = { min_rate = 0 },
       sites = { { routes = { { handler = function(req) return req:body(100) end } } } },
     }
     local client = w:client(proxy)

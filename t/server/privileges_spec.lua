@@ -27,10 +27,13 @@ return {
 }]] }
     w:command { program = "chmod", "755", dir }
     w:command { program = "chmod", "644", dir .. "/moongate.lua" }
+    -- The tree may lie where only root may look; nobody must be able to read the library.
+    w:command { program = "cp", "-r", "lua", dir .. "/lua" }
+    w:command { program = "chmod", "-R", "a+rX", dir .. "/lua" }
     local address, ready
     local run = child.start(w, {
       name = "root's proxy", argv = { proxy.binary(), "run", "-c", dir .. "/moongate.lua", "--control", dir .. "/c.sock" },
-      dir = dir, on_line = function(line)
+      dir = dir, env = { MOONGATE_LUA = dir .. "/lua" }, on_line = function(line)
         address = line:match "listening on (%S+)" or address
         ready = ready or line == "moongate: ready"
       end,

@@ -283,6 +283,13 @@ static void forward_interim(mg_exchange *x)
         x->res_from_origin = from;
     }
     mg_h1_client_next_head(x->origin);
+    mg_side_took(x->origin);
+}
+
+static bool is_interim(const mg_side *o)
+{
+    unsigned status = mg_h1_client_response(o)->status;
+    return o->got == MG_GOT_HEAD && status < 200 && status != 101;
 }
 
 static bool retry_status(const mg_exchange *x, unsigned status)
@@ -342,9 +349,11 @@ void mg_exchange_run_await(mg_exchange *x)
     if (x->stage != MG_STAGE_AWAIT)
         return;
     mg_side_flush(x->origin);
-    while (x->origin->got == MG_GOT_HEAD && mg_h1_client_response(x->origin)->status < 200 &&
-           mg_h1_client_response(x->origin)->status != 101)
+    while (is_interim(x->origin)) {
+        if (!mg_side_room(x->client))
+            return; /* they wait like any other bytes for a client that does not read */
         forward_interim(x);
+    }
     if (x->origin->got == MG_GOT_HEAD || x->origin->got == MG_GOT_ALL)
         take_answer(x);
     else if (x->origin->got == MG_GOT_BROKEN)

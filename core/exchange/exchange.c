@@ -498,6 +498,13 @@ static void client_broke(mg_exchange *x)
     }
 }
 
+/* The client's side broke, and nobody has dealt with it yet. */
+static bool has_broken(const mg_exchange *x)
+{
+    bool is_mine = x->stage != MG_STAGE_TUNNEL && !x->refused;
+    return x->client->sent == MG_SENT_BROKEN || (is_mine && x->client->got == MG_GOT_BROKEN && !x->up_broken);
+}
+
 static void look_at_client(mg_exchange *x)
 {
     mg_side *c = x->client;
@@ -531,8 +538,8 @@ void mg_exchange_drive(mg_exchange *x)
             before = x->stage;
             rows[before].run(x);
         } while (x->stage != before);
-        /* A flush may have found the client gone. */
-        if (x->stage < MG_STAGE_LOG && x->client->sent == MG_SENT_BROKEN)
+        /* A flush or a splice may have found the client gone, and nothing else will tell. */
+        if (x->stage < MG_STAGE_LOG && has_broken(x))
             x->drive_again = true;
     } while (x->drive_again && x->stage != MG_STAGE_GONE);
     x->driving = false;

@@ -50,6 +50,26 @@ describe("an informational answer", function()
     assert.equal("done", client:read_response().body)
   end))
 
+  it("waits at the origin while the client reads nothing", scenario(function(w)
+    local sent, stuck
+    local origin = w:origin(function(conn)
+      conn:request()
+      local hint = "HTTP/1.1 103 Early Hints\r\nLink: " .. ("x"):rep(1000) .. "\r\n\r\n"
+      sent, stuck = conn:send_until_stuck(hint, { most = 64 * 2 ^ 20, still = 0.1 })
+      local rest = #hint - sent % #hint
+      conn:send(hint:sub(#hint - rest + 1))
+      sent = sent + rest
+      conn:reply(200, "done")
+    end)
+    local proxy = in_front_of(w, origin)
+    local client = w:client(proxy)
+    client:send_request {}
+    w:wait_for(function() return sent end)
+    assert.is_true(stuck)
+    assert.is_true(proxy:resident(proxy:workers()[1]) < 32 * 2 ^ 20)
+    assert.equal("done", client:read_response().body)
+  end))
+
   it("has neither Date nor framing", scenario(function(w)
     local origin = w:origin(function(conn)
       conn:request()

@@ -187,8 +187,12 @@ describe("an error in the framing of a body", function()
     client:expect_end()
   end))
 
-  it("is answered 400 while nobody answers at the origin's address yet", scenario(function(w)
+  it("is answered 400 while the connection to the origin is still being made", scenario(function(w)
     local origin = w:origin({ backlog = 0 })
+    for _ = 1, 4 do -- these fill its queue; whoever comes later waits
+      w:spawn(function() pcall(w.client, w, origin, { silent = true }) end)
+    end
+    w:quiet(0.05)
     local client = w:client(in_front_of(w, origin))
     client:send_head { method = "POST", headers = chunked }
     client:send "3\r\nabc\r\nzz\r\n"
@@ -227,6 +231,28 @@ describe("an error in the framing of a body", function()
     assert.is_false(client:more())
     assert.equal("bad_request", proxy:wait_access(1)[1]["end"])
   end))
+end)
+
+describe("an origin that goes away in the middle of an upload", function()
+  for framing, fields in pairs { ["with a length"] = { ["content-length"] = 100000000 }, ["in chunks"] = chunked } do
+    for _, how in ipairs { "close", "reset" } do
+      it(("%s (%s) is answered 502 for at once"):format(framing, how), scenario(function(w)
+        local origin = w:origin(function(conn)
+          conn:request_head()
+          conn:receive(10)
+          conn[how](conn)
+        end)
+        local proxy = in_front_of(w, origin)
+        local client = w:client(proxy)
+        client:send_head { method = "POST", headers = fields }
+        client:send "a\r\n1234567890\r\n"
+        local answer = client:read_response()
+        assert.equal(502, answer.status)
+        assert.equal("close", answer.headers.connection)
+        assert.equal("origin_reset", proxy:wait_access(1)[1]["end"])
+      end))
+    end
+  end
 end)
 
 describe("a client that goes away in the middle of its upload", function()

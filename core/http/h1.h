@@ -84,6 +84,13 @@ void mg_h1_side_spliced_in(mg_side *s, uint64_t n, mg_rc rc);
 void mg_h1_side_spliced_out(mg_side *s, uint64_t n, mg_rc rc);
 void mg_h1_side_pause(mg_side *s, bool paused);
 
+/* Those of mg_side_ops that both ends share. */
+#define MG_H1_SHARED_OPS \
+    .send_body = mg_h1_side_body, .send_end = mg_h1_side_end, .flush = mg_h1_side_flush, .took = mg_h1_side_took, \
+    .room = mg_h1_side_room, .become_tunnel = mg_h1_side_become_tunnel, .splice_in = mg_h1_side_splice_in, \
+    .splice_out = mg_h1_side_splice_out, .spliced_in = mg_h1_side_spliced_in, \
+    .spliced_out = mg_h1_side_spliced_out, .pause = mg_h1_side_pause
+
 #define MG_H1_OF_SIDE(s) MG_OWNER(s, mg_h1, side)
 
 #endif

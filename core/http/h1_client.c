@@ -274,21 +274,11 @@ static void abort_side(mg_side *s)
 
 static const mg_h1_kind kind = {.advance = advance, .late = late};
 static const mg_side_ops ops = {
+    MG_H1_SHARED_OPS,
     .send_response = send_response,
     .send_request = send_request,
-    .send_body = mg_h1_side_body,
-    .send_end = mg_h1_side_end,
-    .flush = mg_h1_side_flush,
-    .took = mg_h1_side_took,
-    .room = mg_h1_side_room,
-    .become_tunnel = mg_h1_side_become_tunnel,
     .release = release,
     .abort = abort_side,
-    .splice_in = mg_h1_side_splice_in,
-    .splice_out = mg_h1_side_splice_out,
-    .spliced_in = mg_h1_side_spliced_in,
-    .spliced_out = mg_h1_side_spliced_out,
-    .pause = mg_h1_side_pause,
 };
 
 void mg_h1_client_on_idle(mg_h1_client *c, void (*fn)(mg_h1_client *, void *), void *arg)

@@ -437,22 +437,12 @@ static void take_arena(mg_side *s, mg_arena *to)
 
 static const mg_h1_kind kind = {.advance = advance, .late = late};
 static const mg_side_ops ops = {
+    MG_H1_SHARED_OPS,
     .send_response = send_response,
     .send_request = send_request,
-    .send_body = mg_h1_side_body,
-    .send_end = mg_h1_side_end,
-    .flush = mg_h1_side_flush,
-    .took = mg_h1_side_took,
-    .room = mg_h1_side_room,
-    .become_tunnel = mg_h1_side_become_tunnel,
     .release = release,
     .abort = abort_side,
     .take_arena = take_arena,
-    .splice_in = mg_h1_side_splice_in,
-    .splice_out = mg_h1_side_splice_out,
-    .spliced_in = mg_h1_side_spliced_in,
-    .spliced_out = mg_h1_side_spliced_out,
-    .pause = mg_h1_side_pause,
 };
 
 void mg_h1_server_close_idle(mg_h1_server_settings *settings)

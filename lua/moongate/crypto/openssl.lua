@@ -55,7 +55,7 @@ int OPENSSL_buf2hexstr_ex(char *out, size_t size, size_t *n, const unsigned char
 int OPENSSL_hexstr2buf_ex(unsigned char *out, size_t size, size_t *n, const char *in, const char sep);
 ]]
 
-local C = libraries.load("libcrypto.so.3", "crypto")
+local C = libraries.load("libcrypto.so.3", "libcrypto.so")
 
 ---The library.
 openssl.C = C

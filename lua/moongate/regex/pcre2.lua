@@ -32,7 +32,7 @@ int pcre2_match_8(const struct pcre2_real_code_8 *code, const char *subject, siz
                   struct pcre2_real_match_data_8 *data, struct pcre2_real_match_context_8 *context);
 ]]
 
-local C = libraries.load("libpcre2-8.so.0", "pcre2-8")
+local C = libraries.load("libpcre2-8.so.0", "libpcre2-8.so")
 
 pcre2.run = C.pcre2_match_8
 

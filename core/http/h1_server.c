@@ -201,7 +201,7 @@ static bool has_begun(const mg_h1_server *c)
     if (unread.n > BLANK_BYTES)
         return true;
     for (size_t i = 0; i < unread.n; i++)
-        if (unread.p[i] != '\r' && unread.p[i] != '\n')
+        if (unread.p[i] != "\r\n"[i % 2])
             return true;
     return false;
 }
@@ -317,8 +317,9 @@ static void send_response(mg_side *s, const mg_response_head *head)
     bool final = head->status >= 200 || head->status == 101;
     if (final) {
         choose_framing(c, head);
-        if (c->awaits_continue || s->got == MG_GOT_BROKEN || c->settings->draining || is_last(c))
-            s->will_close = true; /* whether the awaited body comes is not known: no framing left to trust */
+        bool awaited = c->awaits_continue && s->got != MG_GOT_ALL; /* whether that body comes is not known */
+        if (awaited || s->got == MG_GOT_BROKEN || c->settings->draining || is_last(c))
+            s->will_close = true;
         s->sent = MG_SENT_HEAD;
     } else if (head->status == 100) {
         c->awaits_continue = false;

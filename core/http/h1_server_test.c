@@ -403,6 +403,19 @@ TEST("100 Continue is not sent to a client that has begun its body already")
     close_all(&w);
 }
 
+TEST("a client that sends its body without waiting for 100 Continue is kept once all of it has come")
+{
+    wire w;
+    open_all(&w);
+    say(&w, EXPECTS "ab");
+    settle();
+    CHECK_STR(take_body(), MG_STR("ab"));
+    answer(200, "");
+    CHECK_STR(heard(&w), MG_STR("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    CHECK_INT(taker.settings.open, 1);
+    close_all(&w);
+}
+
 TEST("a final answer to a client that awaits 100 Continue ends the connection, since its body may come or not")
 {
     wire w;
@@ -472,6 +485,8 @@ TEST("a head that is refused is answered with its status, and the connection end
     check_refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400);
     check_refused("\x16\x03\x01", 400);
     check_refused("\r\n\r\n\r\n", 400);
+    check_refused("\r\r", 400);
+    check_refused("\n", 400);
 }
 
 TEST("a head that needs more memory than an exchange may have is answered 431")

@@ -211,6 +211,12 @@ local function cut(text, mark)
   return text:sub(1, at - 1), text:sub(at + 1)
 end
 
+---RFC 9110 section 4.2.1: what is asked for by HTTP has a host.
+local function lacks_host(parts)
+  local scheme = parts.host == "" and parts.scheme and parts.scheme:lower()
+  return scheme == "http" or scheme == "https"
+end
+
 local function parse(text)
   local parts, rest = {}, text
   rest, parts.fragment = cut(rest, "#")
@@ -221,9 +227,7 @@ local function parse(text)
   if authority then
     local wrong = parse_authority(parts, authority)
     if wrong then return nil, wrong, "url" end
-    if parts.host == "" and (parts.scheme == "http" or parts.scheme == "https") then
-      return nil, "the host is missing", "url"
-    end
+    if lacks_host(parts) then return nil, "the host is missing", "url" end
   end
   parts.path = path or rest
   if not scheme and parts.path:find "^[^/]*:" then return nil, "the scheme is not one", "url" end
@@ -296,7 +300,8 @@ local function build(parts)
     local authority, wrong = authority_of(parts)
     if not authority then return nil, wrong, "url" end
     out[#out + 1] = authority
-  elseif parts.port or parts.userinfo then
+  end
+  if lacks_host(parts) or not parts.host and (parts.port or parts.userinfo) then
     return nil, "the host is missing", "url"
   end
   local path, wrong = path_of(parts)

@@ -75,7 +75,7 @@ describe("moongate.url: building", function()
       { scheme = "http", host = "h", path = "x" }, { host = "h/x" }, { host = "h@evil" }, { host = "h:80" }, { host = "h?" },
       { host = "h", userinfo = "a@b" }, { path = "/a?b" }, { path = "/a#b" }, { path = "/", query = "a#b" }, { path = "/\r\n" },
       { scheme = "ht tp", path = "" }, { host = "h", port = 65536 }, { host = "h", port = "80/x" }, { port = 80, path = "/" },
-      { path = "/%" }, { path = "", fragment = "#" },
+      { path = "/%" }, { path = "", fragment = "#" }, { scheme = "HTTP", host = "", path = "/x" },
     } do
       local text, message, code = url.build(parts)
       assert.is_nil(text)
@@ -125,7 +125,8 @@ describe("moongate.url: resolving", function()
   end)
 
   it("refuses a base without a scheme, and what is no URL", function()
-    for _, pair in ipairs { { "/a", "b" }, { "", "b" }, { "http://h/", "a b" }, { "http://h/ ", "b" }, { "http://h", "http:///x" } } do
+    for _, pair in ipairs { { "/a", "b" }, { "", "b" }, { "http://h/", "a b" }, { "http://h/ ", "b" }, { "http://h", "http:///x" },
+      { "http://h/", "//" }, { "http://h/", "///x" } } do
       assert.equal("url", (select(3, url.resolve(pair[1], pair[2]))))
     end
   end)

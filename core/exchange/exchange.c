@@ -508,9 +508,9 @@ static bool has_broken(const mg_exchange *x)
 static void look_at_client(mg_exchange *x)
 {
     mg_side *c = x->client;
-    if (x->stage >= MG_STAGE_LOG || x->stage == MG_STAGE_TUNNEL || x->refused)
+    if (x->stage >= MG_STAGE_LOG || x->stage == MG_STAGE_TUNNEL)
         return;
-    if (c->sent == MG_SENT_BROKEN || c->got == MG_GOT_BROKEN)
+    if (c->sent == MG_SENT_BROKEN || (c->got == MG_GOT_BROKEN && !x->refused))
         client_broke(x);
     else if (c->half_closed && !x->gone_watch && c->sent == MG_SENT_NOTHING) {
         /* It may have closed for good, or only its own direction: an answer must begin soon. */

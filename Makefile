@@ -208,7 +208,7 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 install: all ## [DESTDIR= PREFIX=/usr/local]
 	@install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/moongate
 	@cd lua && find . -name '*.lua' -exec install -D -m 644 {} $(abspath $(SHARE))/moongate/lua/{} \;
-	@cd conf && find . -name '*.lua' -exec install -D -m 644 {} $(abspath $(SHARE))/moongate/conf/{} \;
+	@cd conf && find . \( -name '*.lua' -o -path './scaffold/*' -type f \) -exec install -D -m 644 {} $(abspath $(SHARE))/moongate/conf/{} \;
 	@install -d $(SHARE)/doc/moongate $(DESTDIR)$(PREFIX)/lib/systemd/system
 	@install -m 644 $(wildcard README.md CHANGES.md docs/*.md) $(SHARE)/doc/moongate/
 	@sed 's|@PREFIX@|$(PREFIX)|g' conf/moongate.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/moongate.service

@@ -8,7 +8,7 @@
 
 static const mg_cli_command *const commands[] = {
     &mg_command_run, &mg_command_check, &mg_command_explain, &mg_command_reload, &mg_command_stop,
-    &mg_command_quit, &mg_command_upgrade, &mg_command_status, &mg_command_test, &mg_command_version,
+    &mg_command_quit, &mg_command_upgrade, &mg_command_status, &mg_command_test, &mg_command_new, &mg_command_version,
 };
 
 static void help(FILE *to)

@@ -70,7 +70,7 @@ describe("moongate", function()
         assert.equal(said, again)
       end
     end
-    assert.equal(10, count)
+    assert.equal(11, count)
   end))
 end)
 

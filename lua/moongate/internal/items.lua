@@ -12,6 +12,9 @@ local found = ffi.new("mg_text[1]")
 local REC = false
 dual.attach(function(...) return REC, ... end)
 
+---@alias moongate.cookies moongate.args
+---@alias moongate.params moongate.args
+
 ---@class moongate.args: { [string]: string }
 local methods = {}
 

@@ -252,15 +252,22 @@ static void pour(mg_side *from, mg_side *to)
         to->ops->send_end(to, NULL);
 }
 
+static bool is_broken(const mg_side *s)
+{
+    return s->got == MG_GOT_BROKEN || s->sent == MG_SENT_BROKEN;
+}
+
 void mg_exchange_run_tunnel(mg_exchange *x)
 {
     mg_side *c = x->client, *o = x->origin;
     pour(c, o);
     pour(o, c);
-    bool broke = c->got == MG_GOT_BROKEN || o->got == MG_GOT_BROKEN || c->sent == MG_SENT_BROKEN || o->sent == MG_SENT_BROKEN;
-    bool over = c->sent == MG_SENT_ALL && o->sent == MG_SENT_ALL;
-    if (broke || over) {
-        x->close_client = true;
-        mg_exchange_go(x, MG_STAGE_LOG);
-    }
+    if (is_broken(c))
+        mg_exchange_cut(x, c->broke == MG_BROKE_LATE   ? MG_END_CLIENT_WRITE_LATE
+                           : c->broke == MG_BROKE_SLOW ? MG_END_CLIENT_SLOW
+                                                       : MG_END_CLIENT_GONE);
+    else if (is_broken(o))
+        mg_exchange_cut(x, o->broke >= MG_BROKE_LATE ? MG_END_ORIGIN_BODY_LATE : MG_END_ORIGIN_RESET);
+    else if (c->sent == MG_SENT_ALL && o->sent == MG_SENT_ALL)
+        mg_exchange_cut(x, MG_END_DONE);
 }

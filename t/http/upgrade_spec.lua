@@ -122,10 +122,47 @@ describe("a WebSocket", function()
       conn:send(switching "websocket")
       ended = conn:expect_end()
     end)
-    local client = ask(w, in_front_of(w, origin), "websocket")
+    local proxy = in_front_of(w, origin)
+    local client = ask(w, proxy, "websocket")
     client:reset()
     w:wait_for(function() return ended end)
+    assert.equal("client_gone", proxy:wait_access(1)[1]["end"])
   end))
+
+  it("ends for the client when the origin resets", scenario(function(w)
+    local origin = w:origin(function(conn)
+      conn:request_head()
+      conn:send(switching "websocket")
+      conn:expect "now"
+      conn:reset()
+    end)
+    local proxy = in_front_of(w, origin)
+    local client = ask(w, proxy, "websocket")
+    client:send "now"
+    client:expect_end()
+    assert.equal("origin_reset", proxy:wait_access(1)[1]["end"])
+  end))
+
+  for _, who in ipairs { "client", "origin" } do
+    it(("whose %s takes nothing for a while is ended, which the log names"):format(who), scenario(function(w)
+      local origin = w:origin(function(conn)
+        conn:request_head()
+        conn:send(switching "websocket")
+        if who == "client" then
+          while conn:try_send(("x"):rep(65536)) do end
+        else
+          w:wait_for(function() return conn.over end)
+        end
+      end, { quiet = true })
+      local proxy = in_front_of(w, origin, { timeouts = { client_write = "200ms", body = "200ms" } })
+      local client = ask(w, proxy, "websocket")
+      if who == "origin" then
+        while client:try_send(("x"):rep(65536)) do end
+        origin.open[1].over = true
+      end
+      assert.equal(who == "client" and "client_write_timeout" or "origin_body_timeout", proxy:wait_access(1)[1]["end"])
+    end))
+  end
 
   it("is logged with 101 and the bytes that went through", scenario(function(w)
     local proxy = in_front_of(w, echo_origin(w))

@@ -285,19 +285,33 @@ static void run_failed(mg_exchange *x)
     mg_exchange_go(x, MG_STAGE_RESPONSE);
 }
 
+/* An answer to HEAD, and one that confirms what the client has, say what the answer to GET would. False: a hook
+ * failed, and the exchange goes elsewhere. */
+static bool begin_filter(mg_exchange *x)
+{
+    if (!mg_exchange_has_filter(x, MG_FLOW_DOWN) || x->tunnel || x->is_internal_error)
+        return true;
+    bool stands_for_one = x->req.method == MG_METHOD_HEAD || x->res.status == 304;
+    if (!x->res.has_body && !stands_for_one)
+        return true;
+    mg_exchange_filter_fields(&x->res.fields);
+    x->res.content_length = -1;
+    return !x->res.has_body || mg_exchange_begin_filter(x, MG_FLOW_DOWN, &x->res.content_length) == MG_OK;
+}
+
 static void send_head(mg_exchange *x)
 {
     mg_side *c = x->client;
     if (x->res_from_origin) {
-        if (x->res.has_body && (x->req.method == MG_METHOD_HEAD || x->res.status == 204 || x->res.status == 304))
-            x->res.has_body = false;
+        bool bodiless = x->req.method == MG_METHOD_HEAD || x->res.status == 204 || x->res.status == 304 || x->tunnel;
+        if (!bodiless && !x->res.has_body) /* a hook gave it another status */
+            x->res.content_length = 0;
+        x->res.has_body = !bodiless;
     } else {
         mg_exchange_send_answer_head(x);
     }
-    if (!x->tunnel && x->res.has_body && !x->is_internal_error && mg_exchange_open_filter(x, MG_FLOW_DOWN)) {
-        x->res.content_length = -1;
-        mg_exchange_filter_fields(&x->res.fields);
-    }
+    if (!begin_filter(x))
+        return;
     if (mg_exchange_clean_response(x) != MG_OK) {
         if (x->is_internal_error) {
             mg_exchange_cut(x, MG_END_LIMIT);
@@ -305,6 +319,7 @@ static void send_head(mg_exchange *x)
         }
         x->response_failed = true;
         x->tunnel = false;
+        mg_exchange_close_filters(x);
         mg_exchange_fail(x, 500, MG_END_LIMIT, "proxy_internal_error", "the request's memory is used up");
         mg_exchange_drop_origin(x, false);
         return;

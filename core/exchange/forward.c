@@ -1,3 +1,4 @@
+#include "exchange/filter.h"
 #include "exchange/inside.h"
 
 #include "base/clock.h"
@@ -277,6 +278,8 @@ mg_rc mg_exchange_request_head(mg_exchange *x, mg_request_head *out)
         drop |= BIT(FORWARDED);
     if (!trusted)
         drop |= BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP);
+    if (mg_exchange_has_filter(x, MG_FLOW_DOWN))
+        drop |= BIT(RANGE) | BIT(IF_RANGE);
 
     mg_fields_init(&out->fields, x->arena, in->count + MORE_FIELDS);
     if (rc == MG_OK)

@@ -120,14 +120,11 @@ static void dialled(mg_exchange *x)
     x->origin->on_change = on_origin_change;
     if (!x->up)
         x->up = mg_arena_try(x->arena, sizeof *x->up);
-    bool filtered = x->req.has_body && mg_exchange_open_filter(x, MG_FLOW_UP);
     if (!x->up || mg_exchange_request_head(x, x->up) != MG_OK) {
         mg_exchange_fail(x, 431, MG_END_LIMIT, NULL, "the request's fields do not fit any more");
         mg_exchange_drop_origin(x, false);
         return;
     }
-    if (filtered)
-        x->up->content_length = -1;
     mg_exchange_go(x, MG_STAGE_SEND);
 }
 
@@ -147,6 +144,9 @@ void mg_exchange_run_send(mg_exchange *x)
     case MG_HOOK_DONE:
         break;
     }
+    if (x->req.has_body && mg_exchange_has_filter(x, MG_FLOW_UP) &&
+        mg_exchange_begin_filter(x, MG_FLOW_UP, &x->up->content_length) != MG_OK)
+        return;
     x->origin->ops->send_request(x->origin, x->up);
     if (!x->up->has_body) {
         x->origin->ops->send_end(x->origin, NULL);

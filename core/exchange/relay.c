@@ -38,6 +38,7 @@ static bool over_limit(mg_exchange *x)
     if (x->client->in_total <= x->route->body_limit)
         return false;
     if (x->client->sent == MG_SENT_NOTHING) {
+        mg_exchange_end_hook(x);
         mg_exchange_fail(x, 413, MG_END_LIMIT, "http_request_error", "the body is larger than its limit");
         mg_exchange_drop_origin(x, false);
     } else {

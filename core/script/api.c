@@ -139,11 +139,12 @@ int mg_api_number(mg_request *r, int field, double *found)
     }
 }
 
-static const mg_fields *fields_of(const mg_exchange *x, int message)
+mg_fields *mg_api_fields(const mg_slot *r, int message)
 {
-    if (message == MG_MESSAGE_REQUEST)
-        return x->req.fields;
-    return x->res_known ? &x->res.fields : NULL;
+    mg_exchange *x = r->x;
+    if (message != MG_MESSAGE_REQUEST)
+        return x->res_known ? &x->res.fields : NULL;
+    return mg_slot_phase(r) == MG_PHASE_UPSTREAM_REQUEST ? &x->up->fields : x->req.fields;
 }
 
 static mg_field *find_field(const mg_fields *f, mg_str name)
@@ -154,10 +155,9 @@ static mg_field *find_field(const mg_fields *f, mg_str name)
 
 int mg_api_header(mg_request *r, int message, const char *name, size_t n, mg_text *found)
 {
-    const mg_exchange *x = mg_slot_exchange(r);
-    if (MG_UNLIKELY(!x))
+    if (MG_UNLIKELY(!mg_slot_exchange(r)))
         return refuse_stale();
-    const mg_fields *f = fields_of(x, message);
+    const mg_fields *f = mg_api_fields(r, message);
     const mg_field *field = f ? find_field(f, (mg_str){name, n}) : NULL;
     if (!field)
         return MG_API_ABSENT;
@@ -203,7 +203,7 @@ static int refuse_phase(const mg_api_rule *rule, mg_phase phase)
 
 static bool may_write(const mg_request *r, const mg_api_rule *rule)
 {
-    return rule->writes >> r->phase & 1;
+    return rule->writes >> mg_slot_phase(r) & 1;
 }
 
 static mg_rc set_id(mg_exchange *x, mg_str id, const char **why)
@@ -253,7 +253,7 @@ int mg_api_set_text(mg_request *r, int field, const char *value, size_t n)
         return refuse_stale();
     const mg_api_rule *rule = &mg_api_rules[field];
     if (MG_UNLIKELY(!may_write(r, rule)))
-        return refuse_phase(rule, r->phase);
+        return refuse_phase(rule, mg_slot_phase(r));
     const char *why = NULL;
     mg_rc rc = set_text(x, field, (mg_str){value, n}, &why);
     if (MG_LIKELY(rc == MG_OK))
@@ -272,7 +272,7 @@ int mg_api_set_number(mg_request *r, int field, double value)
         return refuse_stale();
     const mg_api_rule *rule = &mg_api_rules[field];
     if (MG_UNLIKELY(!may_write(r, rule)))
-        return refuse_phase(rule, r->phase);
+        return refuse_phase(rule, mg_slot_phase(r));
     if (field != MG_RESPONSE_STATUS)
         return refuse("%s: a text is needed, not a number", rule->name);
     if (value < 200 || value > 599 || value != (int)value)
@@ -306,7 +306,16 @@ bool mg_refusal_is_own_field(mg_field_id id)
     }
 }
 
-static mg_fields *writable(mg_request *r, int message, mg_str name, mg_field_id id)
+/* What becomes of a header. */
+typedef enum { REPLACES, ADDS, REMOVES } change;
+
+/* An origin is told of one host, whatever becomes of it. */
+static bool may_change_host(const mg_request *r, int message, change what)
+{
+    return message != MG_MESSAGE_REQUEST || (what == REPLACES && mg_slot_phase(r) == MG_PHASE_UPSTREAM_REQUEST);
+}
+
+static mg_fields *writable(mg_request *r, int message, mg_str name, mg_field_id id, change what)
 {
     mg_exchange *x = mg_slot_exchange(r);
     if (MG_UNLIKELY(!x || !is_message(message))) {
@@ -315,7 +324,7 @@ static mg_fields *writable(mg_request *r, int message, mg_str name, mg_field_id 
     }
     const mg_api_rule *rule = &mg_api_message_rules[message];
     if (MG_UNLIKELY(!may_write(r, rule))) {
-        (void)refuse_phase(rule, r->phase);
+        (void)refuse_phase(rule, mg_slot_phase(r));
         return NULL;
     }
     if (MG_UNLIKELY(id == MG_FIELD_OTHER ? !mg_field_name_is_valid(name) : mg_refusal_is_own_field(id))) {
@@ -325,15 +334,14 @@ static mg_fields *writable(mg_request *r, int message, mg_str name, mg_field_id 
             (void)refuse("the header '%.*s' is written by the proxy itself", MG_STR_ARG(name));
         return NULL;
     }
-    if (MG_UNLIKELY(id == MG_FIELD_HOST && message == MG_MESSAGE_REQUEST)) {
-        (void)refuse("the header 'host' is changed by req.host = \"…\"");
+    if (MG_UNLIKELY(id == MG_FIELD_HOST && !may_change_host(r, message, what))) {
+        (void)refuse("the header 'host' is changed by req.host = \"…\", or replaced in upstream_request");
         return NULL;
     }
-    if (message == MG_MESSAGE_RESPONSE && !x->res_known) {
+    mg_fields *f = mg_api_fields(r, message);
+    if (!f)
         (void)refuse("res.headers cannot be changed: there is no answer");
-        return NULL;
-    }
-    return message == MG_MESSAGE_REQUEST ? x->req.fields : &x->res.fields;
+    return f;
 }
 
 /* A copy in the request's arena; a known name in lower case needs none. */
@@ -348,10 +356,10 @@ static bool copy_text(mg_arena *a, mg_str *s)
     return true;
 }
 
-static int write_field(mg_request *r, int message, mg_str name, mg_str value, bool replace)
+static int write_field(mg_request *r, int message, mg_str name, mg_str value, change what)
 {
     mg_field_id id = mg_field_id_of(name);
-    mg_fields *f = writable(r, message, name, id);
+    mg_fields *f = writable(r, message, name, id, what);
     if (MG_UNLIKELY(!f))
         return MG_API_REFUSED;
     if (MG_UNLIKELY(!mg_field_value_is_valid(value)))
@@ -363,25 +371,25 @@ static int write_field(mg_request *r, int message, mg_str name, mg_str value, bo
         return refuse("this request's memory is used up");
     if (!copy_text(a, &value))
         return refuse("this request's memory is used up");
-    mg_rc rc = replace ? mg_fields_set(f, id, name, value) : mg_fields_add(f, id, name, value);
+    mg_rc rc = what == REPLACES ? mg_fields_set(f, id, name, value) : mg_fields_add(f, id, name, value);
     return rc == MG_OK ? MG_API_FOUND : refuse("too many headers: '%.*s' has no room", MG_STR_ARG(name));
 }
 
 int mg_api_set_header(mg_request *r, int message, const char *name, size_t n, const char *value, size_t value_n)
 {
-    return write_field(r, message, (mg_str){name, n}, (mg_str){value, value_n}, true);
+    return write_field(r, message, (mg_str){name, n}, (mg_str){value, value_n}, REPLACES);
 }
 
 int mg_api_add_header(mg_request *r, int message, const char *name, size_t n, const char *value, size_t value_n)
 {
-    return write_field(r, message, (mg_str){name, n}, (mg_str){value, value_n}, false);
+    return write_field(r, message, (mg_str){name, n}, (mg_str){value, value_n}, ADDS);
 }
 
 int mg_api_remove_header(mg_request *r, int message, const char *name, size_t n)
 {
     mg_str wanted = {name, n};
     mg_field_id id = mg_field_id_of(wanted);
-    mg_fields *f = writable(r, message, wanted, id);
+    mg_fields *f = writable(r, message, wanted, id, REMOVES);
     if (MG_UNLIKELY(!f))
         return MG_API_REFUSED;
     return mg_fields_remove(f, id, wanted) ? MG_API_FOUND : MG_API_ABSENT;

@@ -110,16 +110,17 @@ enum {
     MG_CLIENT_PORT,
     /* The status that will be sent.
      * @field response.status integer
-     * @writes response */
+     * @writes upstream_response response */
     MG_RESPONSE_STATUS,
     MG_API_FIELDS
 };
 
 /* Whose header fields. */
 enum {
-    /* @writes rewrite access */
+    /* In upstream_request those that will be sent to the origin.
+     * @writes rewrite access upstream_request */
     MG_MESSAGE_REQUEST,
-    /* @writes response */
+    /* @writes upstream_response response */
     MG_MESSAGE_RESPONSE
 };
 

@@ -168,7 +168,7 @@ TEST("what cannot be written is refused at the script's line, with what would be
     check_refusal(MG_PHASE_RESPONSE, "res.status = 99", "res.status must be a whole number from 200 to 599, not 99");
     check_refusal(MG_PHASE_RESPONSE, "res.status = 'ok'", "res.status takes a number, not a string");
     check_refusal(MG_PHASE_RESPONSE, "res.status = 204", "an answer with that status has no body");
-    check_refusal(MG_PHASE_LOG, "res.status = 200", "res.status cannot be changed in phase 'log'; it can in: response");
+    check_refusal(MG_PHASE_LOG, "res.status = 200", "res.status cannot be changed in phase 'log'; it can in: upstream_response, response");
 }
 
 TEST("header fields that would break the message are refused at the script's line")
@@ -183,8 +183,8 @@ TEST("header fields that would break the message are refused at the script's lin
     check_refusal(MG_PHASE_ACCESS, "req.headers['Content-Length'] = '1'", "the header 'Content-Length' is written by the proxy itself");
     check_refusal(MG_PHASE_ACCESS, "req.headers['transfer-encoding'] = nil", "the header 'transfer-encoding' is written by the proxy itself");
     check_refusal(MG_PHASE_ACCESS, "req.headers.host = 'b'", "the header 'host' is changed by req.host");
-    check_refusal(MG_PHASE_RESPONSE, "req.headers['x-a'] = 'b'", "req.headers cannot be changed in phase 'response'; it can in: rewrite, access");
-    check_refusal(MG_PHASE_LOG, "res.headers:add('x-a', 'b')", "res.headers cannot be changed in phase 'log'; it can in: response");
+    check_refusal(MG_PHASE_RESPONSE, "req.headers['x-a'] = 'b'", "req.headers cannot be changed in phase 'response'; it can in: rewrite, access, upstream_request");
+    check_refusal(MG_PHASE_LOG, "res.headers:add('x-a', 'b')", "res.headers cannot be changed in phase 'log'; it can in: upstream_response, response");
     check_refusal(MG_PHASE_ACCESS, "req.headers.all('x')", "this is called with a colon");
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "script/api.h"
 #include "script/bind_tasks.h"
+#include "script/body.h"
 #include "script/items.h"
 #include "script/refusal.h"
 #include "script/slot.h"
@@ -170,14 +171,20 @@ static int header_get(lua_State *L)
     return give_text(L, mg_api_header(slot, kind_of(L), name.p, name.n, &found), &found);
 }
 
+/* The fields of the object that is the first argument; NULL: there is no such message. */
+static const mg_fields *fields_of(lua_State *L)
+{
+    const mg_slot *slot = slot_of(L);
+    if (!mg_slot_exchange(slot))
+        (void)blame(L, "this request is over, or is not the one that runs here");
+    return mg_api_fields(slot, kind_of(L));
+}
+
 /* header_all(headers, name): a list. */
 static int header_all(lua_State *L)
 {
-    const mg_exchange *x = mg_slot_exchange(slot_of(L));
+    const mg_fields *f = fields_of(L);
     mg_str name = name_at(L, 2);
-    if (!x)
-        return blame(L, "this request is over, or is not the one that runs here");
-    const mg_fields *f = kind_of(L) == MG_MESSAGE_REQUEST ? x->req.fields : x->res_known ? &x->res.fields : NULL;
     lua_createtable(L, 0, 0);
     const mg_field *field;
     int count = 0;
@@ -191,10 +198,7 @@ static int header_all(lua_State *L)
 /* header_at(headers, index): the next index, name and value of the first field from there on. */
 static int header_at(lua_State *L)
 {
-    const mg_exchange *x = mg_slot_exchange(slot_of(L));
-    if (!x)
-        return blame(L, "this request is over, or is not the one that runs here");
-    const mg_fields *f = kind_of(L) == MG_MESSAGE_REQUEST ? x->req.fields : x->res_known ? &x->res.fields : NULL;
+    const mg_fields *f = fields_of(L);
     for (uint32_t at = (uint32_t)lua_tointeger(L, 2); f && at < f->count; at++) {
         const mg_field *field = &f->at[at];
         if (field->flags & MG_FIELD_GONE)
@@ -310,9 +314,10 @@ static int body(lua_State *L)
     if (!x)
         return blame(L, "this request is over, or is not the one that runs here");
     if (mg_runner_current != &slot->runner)
-        return blame(L, "req:body() is for the request's own hooks, not for tasks");
-    if (slot->phase > MG_PHASE_HANDLER && !x->hold)
-        return blame(L, "req:body() must be asked for in rewrite, access or a handler; in phase '%s' the body has been sent on", mg_phase_name(slot->phase));
+        return blame(L, "req:body() is for the request's own hooks, not for tasks and body hooks");
+    if (!x->hold && !(slot->phase <= MG_PHASE_HANDLER || (slot->phase == MG_PHASE_UPSTREAM_REQUEST && !x->body_sent_up)))
+        return blame(L, "req:body() must be asked for in rewrite, access, upstream_request or a handler; in phase '%s' the body has been sent on",
+                     mg_phase_name(slot->phase));
     uint64_t route_limit = x->route ? x->route->body_limit : x->gen->limits.body;
     uint64_t most = lua_isnoneornil(L, 2) ? MG_MIN(route_limit, (uint64_t)1 << 20) : (uint64_t)lua_tonumber(L, 2);
     mg_rc rc = mg_exchange_hold_body(x, most);
@@ -433,6 +438,8 @@ void mg_bind_push(lua_State *L, mg_script *s)
     luaL_openlib(L, NULL, functions, 1);
     lua_pushlightuserdata(L, s);
     luaL_openlib(L, NULL, mg_bind_tasks, 1);
+    lua_pushlightuserdata(L, s);
+    luaL_openlib(L, NULL, mg_body_functions, 1);
     lua_pushcfunction(L, plain_next);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "next");

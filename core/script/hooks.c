@@ -2,41 +2,14 @@
 
 #include "exchange/access_log.h"
 #include "script/answer.h"
+#include "script/body.h"
+#include "script/busy.h"
+#include "script/hookset.h"
 #include "script/slot.h"
 #include "script/trouble.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
-
-/* ---- the word for the watchdog ---- */
-
-/* Appends at most `most` bytes; a refused head may have no method or target at all. */
-static size_t put(char *to, size_t at, mg_str s, size_t most)
-{
-    size_t n = MG_MIN(s.n, most);
-    if (n)
-        memcpy(to + at, s.p, n);
-    return at + n;
-}
-
-static void say_busy(const mg_exchange *x, mg_str what)
-{
-    mg_stats_beat *beat = mg_world.beat;
-    if (!beat)
-        return;
-    _Static_assert(sizeof beat->busy_with >= 90 + 16 + 1 + 100 + 1, "the word for the watchdog has room");
-    size_t n = put(beat->busy_with, 0, what, 90);
-    n = put(beat->busy_with, n, x->req.method_name, 16);
-    beat->busy_with[n++] = ' ';
-    n = put(beat->busy_with, n, x->req.target, 100);
-    beat->busy_with[n] = 0;
-}
-
-static void say_idle(void)
-{
-    if (mg_world.beat)
-        mg_world.beat->busy_with[0] = 0;
-}
 
 /* ---- one hook ---- */
 
@@ -62,6 +35,7 @@ static int push_call(mg_slot *slot, const mg_hook *h)
     }
     lua_rawgeti(co, LUA_REGISTRYINDEX, slot->request);
     switch (slot->phase) {
+    case MG_PHASE_UPSTREAM_RESPONSE:
     case MG_PHASE_RESPONSE:
     case MG_PHASE_LOG:
         lua_rawgeti(co, LUA_REGISTRYINDEX, slot->response);
@@ -81,9 +55,9 @@ static mg_run run_hook(mg_slot *slot, const mg_hook *h, bool begin)
         mg_runner_begin(&slot->runner, slot->script->L);
         args = push_call(slot, h);
     }
-    say_busy(slot->x, h->busy);
+    mg_busy_begin(slot->x, h->busy);
     mg_run outcome = mg_runner_go(&slot->runner, args);
-    say_idle();
+    mg_busy_end();
     return outcome;
 }
 
@@ -165,24 +139,15 @@ static mg_hook_result run_phase(mg_slot *slot, bool begin)
     return MG_HOOK_DONE;
 }
 
-/* The set that the phase starts with counts for all of it, even if a hook changes the host. */
-static const mg_hookset *set_of(const mg_script *s, const mg_exchange *x)
-{
-    const mg_route *route = x->route ? x->route : x->site ? &x->site->none : &x->gen->nowhere;
-    return &s->sets[route->script];
-}
-
 static mg_hook_result run(mg_exchange *x, mg_phase phase)
 {
-    mg_slot *slot = x->script;
-    if (!slot)
-        x->script = slot = mg_slot_take(x->gen->script, x);
+    mg_slot *slot = mg_slot_of(x);
     if (slot->runner.co && slot->phase == phase)
         return may_go_on(slot) ? run_phase(slot, false) : MG_HOOK_WAIT;
     mg_runner_drop(&slot->runner); /* an earlier phase was given up while it waited */
     slot->waits_body = false;
     slot->phase = phase;
-    slot->set = set_of(slot->script, x);
+    slot->set = mg_hookset_of(x); /* that counts for all of the phase, even if a hook changes the host */
     slot->hook = 0;
     return run_phase(slot, true);
 }
@@ -220,9 +185,9 @@ static mg_hook_result pull(mg_exchange *x)
         mg_runner_begin(&slot->runner, slot->script->L);
         lua_rawgeti(slot->runner.co, LUA_REGISTRYINDEX, slot->pull);
     }
-    say_busy(x, MG_STR("answer's body "));
+    mg_busy_begin(x, MG_STR("answer's body "));
     mg_run outcome = mg_runner_go(&slot->runner, 0);
-    say_idle();
+    mg_busy_end();
     if (outcome == MG_RUN_WAITS) {
         if (slot->runner.ready)
             mg_exchange_wake(x);
@@ -247,4 +212,4 @@ static void end(mg_exchange *x)
     mg_slot_release(slot);
 }
 
-const mg_hooks mg_hooks_of_scripts = {.run = run, .pull = pull, .end = end};
+const mg_hooks mg_hooks_of_scripts = {.run = run, .pull = pull, .filter = mg_body_filter, .end = end};

@@ -60,3 +60,10 @@ void mg_hookset_read(mg_script *s, int sets)
         lua_pop(s->L, 1);
     }
 }
+
+const mg_hookset *mg_hookset_of(const mg_exchange *x)
+{
+    const mg_script *s = x->gen->script;
+    const mg_route *route = x->route ? x->route : x->site ? &x->site->none : &x->gen->nowhere;
+    return &s->sets[route->script];
+}

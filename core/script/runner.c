@@ -1,7 +1,7 @@
 #include "script/runner.h"
 
 #include "base/log.h"
-#include "exchange/exchange.h"
+#include "exchange/filter.h"
 #include "script/slot.h"
 #include "script/trouble.h"
 
@@ -108,6 +108,8 @@ static void schedule(mg_runner *r)
 {
     if (r->is_task)
         mg_later_do(&r->later);
+    else if (r->is_body)
+        mg_exchange_filter_wake(r->slot->x, (mg_flow)r->flow);
     else if (r->slot && r->slot->x)
         mg_exchange_wake(r->slot->x);
 }

@@ -4,7 +4,7 @@
  *      begin ─► go ─► DONE                          a pooled thread per run; given back when it is done,
  *                └──► WAITS ─► wake ─► go ─► …      thrown away when it failed or was dropped
  *
- * A runner is either the one of a request's hooks (embedded in a slot) or a task. What waits, waits in Lua
+ * A runner is either the one of a request's hooks (embedded in a slot), that of a body hook, or a task. What waits, waits in Lua
  * for a condition and asks again whenever it is woken, so one wake too many is harmless. Lua knows runners
  * by number. One runner runs at a time, and nothing it calls enters Lua again.
  *
@@ -26,6 +26,8 @@ struct mg_runner {
     mg_slot *slot;          /* the request it works for; NULL: none */
     uint32_t serial;        /* of that request */
     bool waits, ready, is_task, cancelled, cancel_told, rang;
+    bool is_body;           /* a body hook, of direction `flow` */
+    uint8_t flow;           /* mg_flow */
     mg_timer alarm;
     mg_later later;         /* tasks: due to run */
     int task;               /* tasks: the Lua object, by reference */

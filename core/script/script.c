@@ -52,6 +52,7 @@ static void close_state(mg_script *s)
     mg_runner_close(s);
     lua_close(s->L);
     mg_slot_close(s);
+    mg_body_close(s);
     mg_free(s->library);
     mg_free(s->folder);
     mg_free(s);
@@ -113,6 +114,8 @@ static void build(lua_State *L, loading *l)
     if (l->plan)
         mg_plan_read_table(L, plan, l->source->config, l->plan);
     s->refs.new_request = take_function(L, booted, "new_request");
+    s->refs.chunks = take_function(L, booted, "chunks");
+    s->refs.write = take_function(L, booted, "write");
     s->refs.finish = take_function(L, booted, "finish_task");
     s->refs.start = take_function(L, booted, "start");
     s->refs.stop = take_function(L, booted, "stop");

@@ -86,14 +86,14 @@ TEST("settings, upstreams and routes arrive as they were configured")
 TEST("a policy that is not there, or has no phase, or a later one, is refused at its line")
 {
     write_file("empty.lua", "return {}\n");
-    write_file("later.lua", "return { response_body = function() end, access = function() end }\n");
+    write_file("later.lua", "return { message = function() end, access = function() end }\n");
     write_file("broken.lua", "local a\n\nreturn a.b\n");
     CHECK(!load(CONF("{ upstream = 'app',\n policies = { 'api_kay' } }")));
     CHECK(says(mistakes, "conf.lua:5: no policy is named 'api_kay'; did you mean 'api_key'?"));
     CHECK(!load(CONF("{ upstream = 'app', policies = { 'empty' } }")));
     CHECK(says(mistakes, "conf.lua:4: policy 'empty' has no phase"));
     CHECK(!load(CONF("{ upstream = 'app', policies = { 'later' } }")));
-    CHECK(says(mistakes, "policy 'later': phase 'response_body' is not available in this version"));
+    CHECK(says(mistakes, "policy 'later': phase 'message' is not available in this version"));
     CHECK(!load(CONF("{ upstream = 'app', policies = { 'broken' } }")));
     CHECK(says(mistakes, "broken.lua:3: attempt to index local 'a' (a nil value)"));
 }

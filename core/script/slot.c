@@ -33,8 +33,11 @@ static mg_slot *make(mg_script *s)
     return slot;
 }
 
-mg_slot *mg_slot_take(mg_script *s, mg_exchange *x)
+mg_slot *mg_slot_of(mg_exchange *x)
 {
+    if (MG_LIKELY(x->script))
+        return x->script;
+    mg_script *s = x->gen->script;
     mg_slot *slot = s->free_slot;
     if (slot)
         s->free_slot = slot->next_free;
@@ -43,6 +46,7 @@ mg_slot *mg_slot_take(mg_script *s, mg_exchange *x)
     slot->x = x;
     slot->runner.serial = ++slot->serial;
     slot->waits_body = slot->has_ctx = false;
+    x->script = slot;
     return slot;
 }
 
@@ -50,6 +54,8 @@ void mg_slot_release(mg_slot *slot)
 {
     lua_State *L = slot->script->L;
     mg_runner_drop(&slot->runner);
+    mg_body_end(&slot->bodies[MG_FLOW_DOWN]);
+    mg_body_end(&slot->bodies[MG_FLOW_UP]);
     if (slot->pull != LUA_NOREF) {
         luaL_unref(L, LUA_REGISTRYINDEX, slot->pull);
         slot->pull = LUA_NOREF;

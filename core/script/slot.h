@@ -2,7 +2,8 @@
  * slot: one request as scripts see it, from its first hook to its end.
  *
  *      mg_exchange.script ─► slot ─► Lua objects req, res (made once per slot, used by many requests in turn)
- *                              └───► runner: the hook that runs or waits
+ *                              ├───► runner: the hook that runs or waits
+ *                              └───► bodies: the body hooks of each direction (body.h), which run beside it
  *
  * Slots have stable addresses, so that compiled Lua may keep a pointer. A script that keeps `req` beyond the
  * request holds a slot that is free or serves another one: `x` and the running runner's slot and serial
@@ -15,6 +16,7 @@
 #define MG_SCRIPT_SLOT_H
 
 #include "exchange/exchange.h"
+#include "script/body.h"
 #include "script/runner.h"
 
 struct mg_slot {
@@ -31,10 +33,12 @@ struct mg_slot {
     int pull;               /* the function that gives the answer's body; LUA_NOREF: none */
     const char *pulled_from; /* whose function that is */
     mg_runner runner;
+    mg_body bodies[2];      /* by mg_flow */
     mg_slot *next_free;
 };
 
-mg_slot *mg_slot_take(mg_script *s, mg_exchange *x);
+mg_slot *mg_slot_of(mg_exchange *x); /* its slot, taken at the first call */
+
 void mg_slot_release(mg_slot *slot); /* the exchange is over: what waits is dropped */
 void mg_slot_close(mg_script *s);    /* frees all */
 
@@ -43,6 +47,15 @@ static inline mg_exchange *mg_slot_exchange(const mg_slot *slot)
 {
     const mg_runner *now = mg_runner_current;
     return MG_LIKELY(now && now->slot == slot && now->serial == slot->serial) ? slot->x : NULL;
+}
+
+/* The phase of the hook that runs now. */
+static inline mg_phase mg_slot_phase(const mg_slot *slot)
+{
+    const mg_runner *now = mg_runner_current;
+    if (MG_LIKELY(!now || !now->is_body))
+        return slot->phase;
+    return now->flow == MG_FLOW_DOWN ? MG_PHASE_RESPONSE_BODY : MG_PHASE_REQUEST_BODY;
 }
 
 #endif

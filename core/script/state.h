@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct mg_slot mg_slot;
 typedef struct mg_runner mg_runner;
+typedef struct mg_body_stage mg_body_stage;
 
 typedef struct mg_script mg_script;
 struct mg_script {
@@ -52,11 +53,13 @@ struct mg_script {
     mg_runner **runners;         /* all, by number */
     uint32_t runner_count, runner_room;
     mg_runner *free_runner;
+    mg_body_stage *stages, *free_stages; /* all; those not in use */
     uint32_t tasks;              /* runners that are tasks and not over */
 
     struct {
         int new_request;         /* makes the Lua objects of a slot */
         int start, stop;         /* functions that run every policy's start() and stop() */
+        int chunks, write;       /* what body hooks get */
         int finish;              /* tells a task object how its task ended */
     } refs;
     bool started, stopping, stopped;

@@ -62,9 +62,11 @@ return function(native, library, config_file)
   local request = require "moongate.request"
   if has_scripts then request.start() end
   jit.flush() -- traces of what only loading needed
+  local body = require "moongate.internal.body"
   return {
     plan = plan, sets = all.sets, has_scripts = has_scripts,
     new_request = request.new, finish_task = require("moongate.task").finish,
+    chunks = body.chunks, write = body.write,
     start = life(all, "start"), stop = life(all, "stop"),
   }
 end

@@ -74,8 +74,8 @@ describe("the top of a configuration", function()
   end)
 
   it("refuses by name what this version does not have", function()
+    assert.same({ "'store' is not available in this version" }, about "store = {}, upstreams = { a = app }")
     assert.same({ "'caches' is not available in this version" }, about "caches = {}, upstreams = { a = app }")
-    assert.same({ "'budgets' is not available in this version" }, about "budgets = {}, upstreams = { a = app }")
   end)
 
   it("sends keys to the table that they belong to", function()
@@ -474,7 +474,8 @@ end)
 
 describe("a policy entry", function()
   local ENTRY = "must be the name of a policy, { name, options… }, a function or a table of phase functions"
-  local PHASES = "setup, start, stop, rewrite, access, response, failed, log"
+  local PHASES = "setup, start, stop, rewrite, access, request_body, upstream_request, upstream_response, "
+    .. "response, response_body, failed, log"
 
   local function one(entry) return about("upstreams = { a = app }, policies = {" .. entry .. "}") end
 
@@ -491,8 +492,8 @@ describe("a policy entry", function()
   it("names phases that there are", function()
     assert.same({ "policies[1]: unknown phase 'acces'; did you mean 'access'?" }, one "{ acces = function() end }")
     assert.same({ "policies[1]: unknown phase 'helper'; known here: " .. PHASES }, one "{ helper = function() end }")
-    assert.same({ "policies[1]: phase 'response_body' is not available in this version" },
-      one "{ response_body = function() end }")
+    assert.same({ "policies[1]: phase 'message' is not available in this version" },
+      one "{ message = function() end }")
     assert.same({ "policies[1].access: must be a function, not true" }, one "{ access = true }")
   end)
 

@@ -18,8 +18,20 @@ phases.now = {
     doc = "the head is read, no route is chosen yet" },
   { name = "access", luals = "fun(self: table, req: moongate.request): moongate.answer?",
     doc = "the route is chosen, nothing was sent to the origin" },
+  { name = "request_body",
+    luals = "fun(self: table, req: moongate.request, chunks: (fun(): string?), write: fun(text: string))",
+    doc = "the body goes up to the origin" },
+  { name = "upstream_request", luals = "fun(self: table, req: moongate.request): moongate.answer?",
+    doc = "the head is about to be sent to an origin, each try" },
+  { name = "upstream_response",
+    luals = "fun(self: table, req: moongate.request, res: moongate.response): moongate.answer?",
+    doc = "the origin's head has come" },
   { name = "response", luals = "fun(self: table, req: moongate.request, res: moongate.response): moongate.answer?",
     doc = "the answer's head is about to be sent to the client" },
+  { name = "response_body",
+    luals = "fun(self: table, req: moongate.request, res: moongate.response, chunks: (fun(): string?), "
+      .. "write: fun(text: string))",
+    doc = "the body goes down to the client" },
   { name = "failed", luals = "fun(self: table, req: moongate.request, failure: table): moongate.answer?",
     doc = "the proxy itself is about to answer an error" },
   { name = "log", luals = "fun(self: table, req: moongate.request, res: moongate.response)",
@@ -29,7 +41,7 @@ phases.now = {
 ---Phases that the design names and this version does not run.
 ---@type string[]
 phases.later = {
-  "connect", "tls", "request_body", "balance", "upstream_request", "upstream_response", "response_body", "message",
+  "connect", "tls", "balance", "message",
 }
 
 ---The names of the phases that run, in order.

@@ -19,7 +19,7 @@ made.request_fields = {
 }
 
 ---@type table<string, string[]>
-made.response_fields = { status = { "response" }, upstream = {}, headers = {}, timings = {} }
+made.response_fields = { status = { "upstream_response", "response" }, upstream = {}, headers = {}, timings = {} }
 
 ---The phases in which header fields may be changed.
 made.header_phases = {

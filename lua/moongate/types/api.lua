@@ -29,7 +29,7 @@
 ---@field headers moongate.headers The fields of the answer.
 ---@field timings table<string, number> How long things took, in seconds: `total`, and where an origin was asked `connect` and `response`.
 ---@field upstream string? The address of the server that answered, nil when the proxy did.
----@field status integer The status that will be sent. Assigned in: response.
+---@field status integer The status that will be sent. Assigned in: upstream_response, response.
 
 ---Who sent a request.
 ---@class moongate.client

@@ -179,6 +179,10 @@
 ---@field stop? fun(self: table) Runs when the generation is let go.
 ---@field rewrite? fun(self: table, req: moongate.request): moongate.answer? Runs when the head is read, no route is chosen yet.
 ---@field access? fun(self: table, req: moongate.request): moongate.answer? Runs when the route is chosen, nothing was sent to the origin.
+---@field request_body? fun(self: table, req: moongate.request, chunks: (fun(): string?), write: fun(text: string)) Runs when the body goes up to the origin.
+---@field upstream_request? fun(self: table, req: moongate.request): moongate.answer? Runs when the head is about to be sent to an origin, each try.
+---@field upstream_response? fun(self: table, req: moongate.request, res: moongate.response): moongate.answer? Runs when the origin's head has come.
 ---@field response? fun(self: table, req: moongate.request, res: moongate.response): moongate.answer? Runs when the answer's head is about to be sent to the client.
+---@field response_body? fun(self: table, req: moongate.request, res: moongate.response, chunks: (fun(): string?), write: fun(text: string)) Runs when the body goes down to the client.
 ---@field failed? fun(self: table, req: moongate.request, failure: table): moongate.answer? Runs when the proxy itself is about to answer an error.
 ---@field log? fun(self: table, req: moongate.request, res: moongate.response) Runs when the last byte was sent, or the exchange failed.

@@ -17,7 +17,7 @@
 #include "exchange/inside.h"
 #include "http/wire_test.h"
 
-enum { ENDS_MOST = 64 };
+enum { ENDS_MOST = 256 };
 
 static struct {
     mg_generation *gen;

@@ -16,7 +16,10 @@ for _, phase in ipairs(phases.now) do NOW[phase.name] = true end
 for _, name in ipairs(phases.later) do LATER[name] = true end
 
 ---The policies that ship, for suggestions.
-local SHIPPED = { "api_key", "basic_auth", "cors", "csrf", "headers", "ip_filter", "redirect_https", "request_id" }
+local SHIPPED = {
+  "acl", "api_key", "basic_auth", "cors", "csrf", "headers", "ip_filter", "jwt",
+  "redirect_https", "request_id",
+}
 
 ---@class moongate.internal.policies
 ---@field library string the folder of the Lua library

@@ -17,7 +17,7 @@ for _, name in ipairs(phases.later) do LATER[name] = true end
 
 ---The policies that ship, for suggestions.
 local SHIPPED = {
-  "acl", "api_key", "basic_auth", "cors", "csrf", "headers", "ip_filter", "jwt",
+  "acl", "api_key", "basic_auth", "bot_filter", "cors", "csrf", "headers", "ip_filter", "jwt", "maintenance",
   "redirect_https", "request_id",
 }
 

@@ -30,6 +30,21 @@
 ---@field user_header? string a field that tells the origin the name
 ---@field users? table<string, string> name to pbkdf2:…, scrypt:… or sha256:…
 
+---An entry `{ "bot_filter", … }` of `policies`.
+---@class moongate.policy.bot_filter
+---@field [1] "bot_filter"
+---@field on_error? "closed"|"open" What an error in the policy does: ends the request, or lets it go on.
+---@field agents? string[] texts in User-Agent that are refused
+---@field allow? string[] addresses and blocks that are never refused
+---@field allow_agents? string[] texts in User-Agent that are let in
+---@field body? string the text of that answer ("not for robots\n")
+---@field empty? "allow"|"deny" what happens without a User-Agent ("allow")
+---@field honeypots? string[] paths that nobody asks for in good faith
+---@field most? integer addresses that are remembered (10000)
+---@field patterns? string[] regular expressions for the same
+---@field remember? moongate.duration how long who has asked for one is refused ("1h")
+---@field status? integer what they are answered (403)
+
 ---An entry `{ "cors", … }` of `policies`.
 ---@class moongate.policy.cors
 ---@field [1] "cors"
@@ -91,6 +106,23 @@
 ---@field required? string[] claims that must be there
 ---@field secret? string of HS256, HS384, HS512
 ---@field secret_file? string a file that holds it; an end of line at its end does not count
+
+---An entry `{ "maintenance", … }` of `policies`.
+---@class moongate.policy.maintenance
+---@field [1] "maintenance"
+---@field on_error? "closed"|"open" What an error in the policy does: ends the request, or lets it go on.
+---@field allow? string[] addresses and blocks that are let in
+---@field body? string the text without a page ("closed for maintenance, back soon\n")
+---@field bypass? table<string, string> header and value that let who sends them in
+---@field content_type? string text/html for a page, text/plain for a text
+---@field every? moongate.duration how often to look for the file ("2s")
+---@field except? string[] paths that stay open
+---@field file? string while it exists, it is on
+---@field header? string a field of the request that switches it on, as another proxy may send it
+---@field on? boolean whether it is on whatever the file says (false)
+---@field page? string a file with the page; read when the configuration is loaded
+---@field retry_after? moongate.duration when to come back; 0 says nothing about it ("5m")
+---@field status? integer what others are answered (503)
 
 ---An entry `{ "redirect_https", … }` of `policies`.
 ---@class moongate.policy.redirect_https

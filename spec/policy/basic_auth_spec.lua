@@ -103,6 +103,7 @@ describe("the policy basic_auth", function()
       ["users: a name is not empty"] = { users = { ["a:b"] = USERS.ann } },
       ["plain.ann: is among users, too"] = { users = USERS, plain = { ann = "x" } },
       ["plain.ann: the password is empty"] = { plain = { ann = "" } },
+      ["user_header: 'x:y' is not the name"] = { plain = { ann = "x" }, user_header = "x:y" },
       ["realm: no quotes"] = { plain = { ann = "x" }, realm = 'a"b' },
     } do
       local ok, message = pcall(testing.policy, "basic_auth", given)

@@ -253,6 +253,10 @@ describe("the policy jwt", function()
       ["keys[1]: RS256 needs at least 2048 bits"] = { algorithms = { "RS256" }, keys = { crypto.generate_key("rsa", 1024):to_jwk() } },
       ["keys[1]: has no key that could verify"] = { algorithms = { "RS256" }, keys = { { keys = {} } } },
       ["key_files[1]: cannot read"] = { algorithms = { "RS256" }, key_files = { "/nowhere/key.pem" } },
+      ["claim_headers: 'x user' is not the name of a header"] =
+        { algorithms = { "HS256" }, secret = SECRET, claim_headers = { ["x user"] = "sub" } },
+      ["claim_headers: 'Host' is written by the proxy"] =
+        { algorithms = { "HS256" }, secret = SECRET, claim_headers = { Host = "sub" } },
       ["algorithms: is required"] = {},
     } do
       local ok, message = pcall(testing.policy, "jwt", given)

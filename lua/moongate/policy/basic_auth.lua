@@ -14,6 +14,7 @@
 ---Later policies find the name in `req.ctx.user`; `user_header` tells it to the origin, and then what a client sent in
 ---that field is never passed on.
 local crypto = require "moongate.crypto"
+local names = require "moongate.policy.shared.names"
 local time = require "moongate.time"
 
 local basic_auth = {}
@@ -112,6 +113,7 @@ function basic_auth:setup()
   end
   if next(self.known) == nil then error("neither users nor plain names anybody", 0) end
   if self.realm:find '[%c"\\]' then error("realm: no quotes, backslashes and control characters", 0) end
+  if self.user_header then names.check(self.user_header, "user_header") end
   self.decoy = decoy_of(self.known)
   self.challenge = ('Basic realm="%s", charset="UTF-8"'):format(self.realm)
 end

@@ -9,6 +9,7 @@
 ---origin about claims are never passed on from a client.
 local claims = require "moongate.policy.shared.claims"
 local jws = require "moongate.policy.shared.jws"
+local names = require "moongate.policy.shared.names"
 local time = require "moongate.time"
 
 local jwt = {}
@@ -75,7 +76,11 @@ function jwt:setup()
   self.plan = jws.plan(self.algorithms, keys_of(self))
   self.issuers, self.audiences = set_of(self.issuer), set_of(self.audience)
   self.told = {}
-  for field, claim in pairs(self.claim_headers) do self.told[#self.told + 1] = { field = field, claim = claim } end
+  names.check(self.header, "header")
+  for field, claim in pairs(self.claim_headers) do
+    names.check(field, "claim_headers")
+    self.told[#self.told + 1] = { field = field, claim = claim }
+  end
   table.sort(self.told, function(a, b) return a.field < b.field end)
 end
 

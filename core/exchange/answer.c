@@ -101,6 +101,7 @@ void mg_exchange_fail(mg_exchange *x, int status, mg_end why, const char *error,
     x->failure.detail = detail;
     x->end = (uint8_t)why;
     x->is_internal_error = true;
+    x->tunnel = false; /* if there was to be one */
     mg_log_at(status >= 500 ? MG_LOG_WARN : MG_LOG_DEBUG, "%.*s %.*s%.*s: %d %s: %s%s%.*s",
               MG_STR_ARG(x->req.method_name), MG_STR_ARG(x->req.authority), MG_STR_ARG(x->req.target), status,
               mg_end_name(why), detail ? detail : "", x->peer_now ? " from " : "",

@@ -8,6 +8,7 @@
  * nothing is left: no exchange, no connection, no generation, no block.
  */
 #include "exchange/access_log.h"
+#include "exchange/filter.h"
 #include "exchange/inside.h"
 #include "http/fuzz_wire.h"
 #include "os/socket.h"
@@ -16,7 +17,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define HOOKS (~0u & ~(1u << MG_PHASE_REQUEST_BODY | 1u << MG_PHASE_RESPONSE_BODY))
+#define BODY_HOOKS (1u << MG_PHASE_REQUEST_BODY | 1u << MG_PHASE_RESPONSE_BODY)
+#define HOOKS (~0u & ~BODY_HOOKS)
 
 enum { CLIENTS = 2, ORIGINS = 4 };
 
@@ -120,12 +122,54 @@ static mg_hook_result pull(mg_exchange *x)
     }
 }
 
+/* One piece on: MG_OK when the hook may go on at once. */
+static mg_rc pass_on(mg_exchange *x, mg_flow flow, bool doubled)
+{
+    mg_str piece;
+    mg_rc rc = mg_exchange_filter_take(x, flow, &piece);
+    if (rc != MG_OK)
+        return rc;
+    rc = mg_exchange_filter_write(x, flow, piece);
+    if (doubled)
+        rc = mg_exchange_filter_write(x, flow, piece);
+    mg_exchange_filter_took(x, flow, piece.n);
+    return rc;
+}
+
+static mg_hook_result filter(mg_exchange *x, mg_flow flow)
+{
+    MG_BUG_UNLESS(x->stage < MG_STAGE_LOG && x->filters[flow] && !x->filters[flow]->done);
+    x->script = &w;
+    for (;;) {
+        uint8_t how = next_byte();
+        mg_rc rc = MG_OK;
+        if (how >= 252)
+            return MG_HOOK_FAILED;
+        if (how >= 245)
+            return MG_HOOK_DONE;
+        if (how >= 230)
+            return MG_HOOK_WAIT; /* for something of its own */
+        if (how >= 200)
+            rc = mg_exchange_filter_write(x, flow, MG_STR("some bytes that the hook made up by itself"));
+        else
+            rc = pass_on(x, flow, how % 2);
+        if (rc != MG_OK)
+            return rc == MG_EOF ? MG_HOOK_DONE : MG_HOOK_WAIT;
+    }
+}
+
+static void wake_filter(mg_exchange *x, mg_flow flow)
+{
+    if (x && x->filters[flow] && x->filters[flow]->begun && x->stage < MG_STAGE_LOG)
+        mg_exchange_filter_wake(x, flow);
+}
+
 static void end(mg_exchange *x)
 {
     MG_BUG_UNLESS(x->script == &w);
 }
 
-static const mg_hooks hooks = {.run = run, .pull = pull, .end = end};
+static const mg_hooks hooks = {.run = run, .pull = pull, .filter = filter, .end = end};
 
 /* ---- generations --------------------------------------------------------------------------------- */
 
@@ -141,7 +185,7 @@ static void on_end(mg_exchange *x)
     w.ended++;
 }
 
-static void add_route(mg_generation *g, mg_site *site, const char *path, mg_action action)
+static mg_route *add_route(mg_generation *g, mg_site *site, const char *path, mg_action action)
 {
     static mg_str upgrades[] = {{"chat", 4}};
     mg_err err;
@@ -162,6 +206,7 @@ static void add_route(mg_generation *g, mg_site *site, const char *path, mg_acti
     r->redirect.prefix = r->redirect.keep_query = true;
     mg_route_match m = {.path = mg_str_of(path), .when = action == MG_ACTION_REPLY};
     MG_BUG_UNLESS(mg_router_add(g->router, site, r, &m, &err) == MG_OK);
+    return r;
 }
 
 static const char *origin_name(void)
@@ -196,11 +241,13 @@ static mg_generation *make_generation(void)
     for (int i = 0; i < 2; i++)
         MG_BUG_UNLESS(mg_upstream_add(w.upstream, mg_str_of(origin_name()), 1, false, &err) == MG_OK);
     mg_map_put(&g->upstreams, w.upstream->name, w.upstream);
-    add_route(g, site, "/", MG_ACTION_UPSTREAM);
-    add_route(g, site, "/h", MG_ACTION_HANDLER);
-    add_route(g, site, "/r/*", MG_ACTION_REDIRECT);
-    add_route(g, site, "/s", MG_ACTION_REPLY);
-    add_route(g, site, "/n", MG_ACTION_NONE);
+    (void)add_route(g, site, "/", MG_ACTION_UPSTREAM);
+    (void)add_route(g, site, "/h", MG_ACTION_HANDLER);
+    (void)add_route(g, site, "/r/*", MG_ACTION_REDIRECT);
+    (void)add_route(g, site, "/s", MG_ACTION_REPLY);
+    (void)add_route(g, site, "/n", MG_ACTION_NONE);
+    add_route(g, site, "/f", MG_ACTION_UPSTREAM)->hooks |= BODY_HOOKS;
+    add_route(g, site, "/fh", MG_ACTION_HANDLER)->hooks |= BODY_HOOKS;
     return g;
 }
 
@@ -226,6 +273,13 @@ static const char *const from_client[] = {
     "0123456789",
     "\r\n",
     "xyz\r\n",
+    "GET /f HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /fh HTTP/1.1\r\nHost: h\r\n\r\n",
+    "HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n",
+    "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n",
+    "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n",
+    "PUT /f HTTP/1.0\r\nHost: h\r\nContent-Length: 10\r\n\r\n",
+    "PUT /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
 };
 
 static const char *const from_origin[] = {
@@ -382,7 +436,10 @@ static void step(void)
         w.behaviour[arg % MG_PHASE_COUNT] = (uint8_t)(WAITS + 8 * (arg / 16));
         return;
     case 15:
-        if ((x = some_exchange(arg % 3)))
+        x = some_exchange(arg % 3);
+        if (arg >= 128)
+            wake_filter(x, arg & 1 ? MG_FLOW_UP : MG_FLOW_DOWN);
+        else if (x)
             mg_exchange_wake(x);
         break;
     case 16:

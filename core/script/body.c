@@ -6,7 +6,7 @@
 #include "script/slot.h"
 #include "script/trouble.h"
 
-enum { CHUNK_MOST = 64 * 1024 }; /* what lies in several small pieces is given in one */
+enum { CHUNK_MOST = 64 * 1024 }; /* of one piece; what lies in several small ones is given in one */
 
 /* What a hook does. */
 typedef enum {
@@ -140,6 +140,7 @@ static void push_piece_of_filter(mg_body_stage *s, lua_State *L, mg_str piece)
     const mg_chain *in = &exchange_of(s)->filters[s->runner.flow]->in;
     if (piece.n < in->n && piece.n < CHUNK_MOST)
         piece = (mg_str){room, mg_chain_copy_out(in, room, sizeof room)};
+    piece.n = MG_MIN(piece.n, (size_t)CHUNK_MOST);
     lua_pushlstring(L, piece.p, piece.n);
     s->given = piece.n;
 }

@@ -230,9 +230,9 @@ void mg_exchange_run_relay(mg_exchange *x)
         return;
     if (x->client->sent == MG_SENT_BROKEN)
         return;
-    /* The answer is out. An upload that the origin still takes goes on; any other is thrown away by the
-     * connection, which lingers. */
-    if (!x->up_done && !x->up_given_up && x->origin && x->client->got == MG_GOT_HEAD)
+    /* The answer is out. An upload that the origin still takes goes on, to the last byte in the splicer's pipe;
+     * any other is thrown away by the connection, which lingers. */
+    if (!x->up_done && !x->up_given_up && x->origin)
         return;
     if (x->origin && x->origin->queued && x->origin->sent != MG_SENT_BROKEN)
         return;

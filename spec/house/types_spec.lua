@@ -40,19 +40,13 @@ describe("the types for editors", function()
     assert.equal(text, tree.read(TYPES))
   end)
 
-  it("have an entry for every policy that ships, with each of its options", function()
-    local text = tree.read(TYPES)
+  it("have an entry for every policy that ships", function()
+    local text, found = tree.read(TYPES), {}
     for _, path in ipairs(tree.files("lua/moongate/policy", "*.lua")) do
       local name = path:match "^lua/moongate/policy/([%w_]+)%.lua$"
-      if name then
-        local block = text:match("%-%-%-@class moongate%.policy%." .. name .. "\n(.-)\n\n") or
-          text:match("%-%-%-@class moongate%.policy%." .. name .. "\n(.-)$")
-        assert.is_truthy(block, name)
-        for option in pairs(require("moongate.policy." .. name).options) do
-          assert.is_truthy(block:find("%-%-%-@field " .. option .. "[? ]"), name .. "." .. option)
-        end
-      end
+      if name and not text:find("\n---@class moongate.policy." .. name .. "\n", 1, true) then found[#found + 1] = name end
     end
+    tree.assert_none(found, "policies without a type")
   end)
 
   it("lie where .luarc.json lets an editor find them", function()

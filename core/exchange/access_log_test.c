@@ -223,7 +223,7 @@ TEST("a reader that is too slow costs whole lines, counted, never requests and n
     }
     CHECK_INT(came, (LINES - lost) * LINE);
     for (size_t at = 0, last = 0; at < came; at += LINE) {
-        size_t number = (size_t)atoi(bytes + at + 5);
+        size_t number = (size_t)strtoul(bytes + at + 5, NULL, 10);
         if (!CHECK(memcmp(bytes + at, "line ", 5) == 0 && bytes[at + LINE - 1] == '\n' && number >= last))
             break;
         last = number + 1;

@@ -7,6 +7,8 @@
  * Whatever the order: nothing crashes, every exchange ends once, and when both ends are gone and all is stopped
  * nothing is left: no exchange, no connection, no generation, no block.
  */
+#include "exchange/exchange.h"
+
 #include "exchange/access_log.h"
 #include "exchange/filter.h"
 #include "exchange/inside.h"

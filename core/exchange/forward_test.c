@@ -108,10 +108,11 @@ TEST("Via is added to those that are there, and names the version that was recei
 static const char *many_lines(const char *name, int count, int size)
 {
     static char text[40000];
-    char *to = text + sprintf(text, "GET /a HTTP/1.1\r\nHost: h\r\n");
+    char *end = text + sizeof text;
+    char *to = text + snprintf(text, sizeof text, "GET /a HTTP/1.1\r\nHost: h\r\n");
     for (int i = 0; i < count; i++)
-        to += sprintf(to, "%s: %0*d\r\n", name, size, i);
-    strcpy(to, "\r\n");
+        to += snprintf(to, (size_t)(end - to), "%s: %0*d\r\n", name, size, i);
+    (void)snprintf(to, (size_t)(end - to), "\r\n");
     return text;
 }
 

@@ -551,7 +551,7 @@ TEST("interim answers of an origin wait when the client does not read, within bo
     CHECK(accept_origin(&o));
     static char hints[100 * 1024 + 1];
     for (size_t n = 0; n + 128 < sizeof hints;)
-        n += (size_t)sprintf(hints + n, "HTTP/1.1 103 Early Hints\r\nLink: </%050zu>\r\n\r\n", n);
+        n += (size_t)snprintf(hints + n, sizeof hints - n, "HTTP/1.1 103 Early Hints\r\nLink: </%050zu>\r\n\r\n", n);
     size_t sent = 0, size = strlen(hints);
     for (int idle = 0; idle < 20 && sent < 100 * size;) {
         ssize_t n = send(o.fd, hints + sent % size, size - sent % size, MSG_NOSIGNAL);

@@ -6,8 +6,9 @@
  * after an answer that is and behind which nothing came; and what the exchange was told is what the codec says of
  * the same bytes at once.
  */
-#include "http/fuzz_wire.h"
 #include "http/h1_client.h"
+
+#include "http/fuzz_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

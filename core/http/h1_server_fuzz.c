@@ -7,8 +7,9 @@
  * early or let go half-way are let off the rest; for all others, what they were told is what the codec says
  * of the same bytes at once.
  */
-#include "http/fuzz_wire.h"
 #include "http/h1_server.h"
+
+#include "http/fuzz_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -494,10 +494,11 @@ TEST("a head that needs more memory than an exchange may have is answered 431")
     wire w;
     open_all(&w);
     taker.settings.arena_most = 8192;
-    char head[8192] = "GET / HTTP/1.1\r\nHost: h\r\n";
-    for (int i = 0; i < 120; i++)
-        strcat(head, "A: 1\r\n"); /* fields take more room in memory than on the wire */
-    strcat(head, "\r\n");
+    char head[8192];
+    size_t n = (size_t)snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: h\r\n");
+    for (int i = 0; i < 120; i++) /* fields take more room in memory than on the wire */
+        n += (size_t)snprintf(head + n, sizeof head - n, "A: 1\r\n");
+    (void)snprintf(head + n, sizeof head - n, "\r\n");
     say(&w, head);
     settle();
     CHECK_INT(taker.status, 431);

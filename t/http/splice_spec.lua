@@ -175,9 +175,9 @@ describe("a long upload", function()
       w:all(function() conn:read_body(request, function(piece) received = received + #piece end) end,
         function() for _ = 1, 20 do conn:send(half) end end)
     end, { loop = true, quiet = true })
-    local client, got, left = w:client(in_front_of(w, origin)), 0, 20
+    local client, got = w:client(in_front_of(w, origin)), 0
     for i = 1, 2 do
-      left = 20
+      local left = 20
       client:request {
         method = "POST", headers = { ["content-length"] = 10 * LONG },
         body = function()

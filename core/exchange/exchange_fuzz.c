@@ -13,6 +13,7 @@
 #include "exchange/filter.h"
 #include "exchange/inside.h"
 #include "http/fuzz_wire.h"
+#include "http/h1.h"
 #include "os/socket.h"
 
 #include <signal.h>
@@ -33,7 +34,6 @@ static struct {
     bool client_reads[CLIENTS], origin_reads[ORIGINS];
     uint8_t behaviour[MG_PHASE_COUNT];
     uint8_t pull;
-
     int begun, ended, freed, generations;
 } w;
 
@@ -377,9 +377,14 @@ static mg_exchange *some_exchange(unsigned n)
     return NULL;
 }
 
-static void pass_time(mg_exchange *x, bool all)
+/* One of the waits that an exchange and its connections may be in has taken too long. */
+static void pass_time(mg_exchange *x, uint8_t which)
 {
-    mg_deadline *d = x ? all ? &x->total : &x->deadline : NULL;
+    mg_deadline *d = !x ? NULL : which & 128 ? &x->total : &x->deadline;
+    if (x && which & 64 && x->client)
+        d = &MG_H1_OF_SIDE(x->client)->deadline;
+    if (x && which & 32 && x->origin)
+        d = &MG_H1_OF_SIDE(x->origin)->deadline;
     if (!d || !mg_deadline_is_armed(d))
         return;
     mg_deadline_disarm(d);
@@ -445,7 +450,7 @@ static void step(void)
             mg_exchange_wake(x);
         break;
     case 16:
-        pass_time(some_exchange(arg % 3), arg & 128);
+        pass_time(some_exchange(arg % 3), arg);
         break;
     case 17:
         connect_client(arg & 1);

@@ -694,6 +694,34 @@ TEST("a tunnel whose reader is slow stops its writer")
     close_world();
 }
 
+TEST("a hook that waits too long, or fails, before a switch of protocols is an error like any other")
+{
+    for (int i = 0; i < 2; i++) {
+        wire c, o;
+        mg_str protocol = MG_STR("chat");
+        open_world();
+        mg_route *r = route("/a");
+        r->upgrades = &protocol;
+        r->upgrade_count = 1;
+        r->timeouts.script = 20;
+        hook(r, MG_PHASE_RESPONSE, i ? fails : wait_on);
+        connect_client(&c);
+        say(&c, UPGRADE("/a"));
+        CHECK(accept_origin(&o));
+        say(&o, SWITCHED);
+        CHECK(hears(&c, i ? "500 Internal Server Error\n" : "504 Gateway Timeout\n"));
+        CHECK(ends(&o));
+        CHECK(ended(1));
+        if (i)
+            CHECK_END(0, SCRIPT, 500);
+        else
+            CHECK_END(0, SCRIPT_LATE, 504);
+        hang_up(&c);
+        hang_up(&o);
+        close_world();
+    }
+}
+
 TEST("a protocol that the route does not let pass is not asked for, and a switch unasked is a 502")
 {
     wire c, o;

@@ -32,7 +32,7 @@ static const struct row {
     [MG_STAGE_ACT]      = {"act",      run_act,                  TO(DIAL) | TO(HANDLER) | ANSWERS},
     [MG_STAGE_HANDLER]  = {"handler",  run_handler,              ANSWERS},
     [MG_STAGE_DIAL]     = {"dial",     mg_exchange_run_dial,     TO(SEND) | TO(DIAL) | ANSWERS},
-    [MG_STAGE_SEND]     = {"send",     mg_exchange_run_send,     TO(AWAIT) | ANSWERS},
+    [MG_STAGE_SEND]     = {"send",     mg_exchange_run_send,     TO(AWAIT) | TO(DIAL) | ANSWERS},
     [MG_STAGE_AWAIT]    = {"await",    mg_exchange_run_await,    TO(TAKE) | TO(DIAL) | ANSWERS},
     [MG_STAGE_TAKE]     = {"take",     mg_exchange_run_take,     ANSWERS},
     [MG_STAGE_FAILED]   = {"failed",   run_failed,               TO(RESPONSE) | TO(FAILED) | TO(LOG)},

@@ -128,6 +128,8 @@ static void dialled(mg_exchange *x)
     mg_exchange_go(x, MG_STAGE_SEND);
 }
 
+static void origin_broke(mg_exchange *x);
+
 void mg_exchange_run_send(mg_exchange *x)
 {
     switch (mg_exchange_hook(x, MG_PHASE_UPSTREAM_REQUEST)) {
@@ -143,6 +145,10 @@ void mg_exchange_run_send(mg_exchange *x)
         return;
     case MG_HOOK_DONE:
         break;
+    }
+    if (x->origin->got == MG_GOT_BROKEN) { /* while a hook waited; nothing has gone out */
+        origin_broke(x);
+        return;
     }
     if (x->req.has_body && mg_exchange_has_filter(x, MG_FLOW_UP) &&
         mg_exchange_begin_filter(x, MG_FLOW_UP, &x->up->content_length) != MG_OK)

@@ -28,6 +28,7 @@ static mg_exchange *begin(mg_side *client)
     mg_deadline_init(&x->total, mg_exchange_on_total);
     mg_later_init(&x->wake, mg_exchange_on_wake);
     mg_later_init(&x->wake_filter, mg_exchange_on_wake_filter);
+    mg_later_init(&x->again, mg_exchange_on_again);
     mg_dial_init(&x->dial, mg_exchange_on_dialled);
     x->at.began = mg_h1_server_began_us(client);
     x->req.scheme = MG_STR("http");

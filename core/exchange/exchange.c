@@ -464,6 +464,7 @@ static void finish(mg_exchange *x)
     mg_deadline_disarm(&x->total);
     mg_later_cancel(&x->wake);
     mg_later_cancel(&x->wake_filter);
+    mg_later_cancel(&x->again);
     mg_exchange_close_filters(x);
     mg_chain_fini(&x->answer.body);
     mg_chain_fini(&x->held);
@@ -576,6 +577,11 @@ void mg_exchange_on_wake_filter(mg_later *l)
     mg_exchange *x = MG_OWNER(l, mg_exchange, wake_filter);
     mg_exchange_wait_is_over(x);
     mg_exchange_drive(x);
+}
+
+void mg_exchange_on_again(mg_later *l)
+{
+    mg_exchange_drive(MG_OWNER(l, mg_exchange, again));
 }
 
 void mg_exchange_wake(mg_exchange *x)

@@ -133,6 +133,7 @@ struct mg_exchange {
     mg_deadline deadline;         /* of the stage */
     mg_deadline total;            /* of the whole exchange */
     mg_later wake, wake_filter;
+    mg_later again;               /* bytes are left that had no room a moment ago */
     uint8_t waiting_for;          /* names the deadline when it passes */
     bool driving, drive_again;
     bool gone_watch;              /* the client closed its sending side: the answer must begin soon */

@@ -131,7 +131,8 @@ static mg_rc put_forwarded(mg_exchange *x, mg_fields *out, bool trusted)
 {
     mg_forwarded_mode mode = x->gen->forwarded;
     char text[MG_ADDR_ROOM];
-    mg_str ip = {text, mg_addr_print_ip(&x->peer, text)}, element;
+    bool has_ip = x->peer.u.family == AF_INET || x->peer.u.family == AF_INET6; /* RFC 7239 section 6 */
+    mg_str ip = has_ip ? (mg_str){text, mg_addr_print_ip(&x->peer, text)} : MG_STR("unknown"), element;
     mg_rc rc = MG_OK;
     if (mode & MG_FORWARDED_X) {
         mg_str host = trusted ? mg_fields_value(x->req.fields, MG_FIELD_X_FORWARDED_HOST) : MG_STR_NONE;

@@ -25,6 +25,7 @@ void mg_exchange_go(mg_exchange *x, mg_stage next); /* the only place where the 
 void mg_exchange_drive(mg_exchange *x);
 void mg_exchange_on_wake(mg_later *l);
 void mg_exchange_on_wake_filter(mg_later *l);
+void mg_exchange_on_again(mg_later *l);
 void mg_exchange_cut(mg_exchange *x, mg_end why);   /* no answer can be given any more: to the log */
 mg_hook_result mg_exchange_hook(mg_exchange *x, mg_phase phase);
 void mg_exchange_end_hook(mg_exchange *x);          /* a hook that waits is forgotten */
@@ -58,7 +59,7 @@ bool mg_exchange_try_again(mg_exchange *x, mg_end why, bool nothing_sent);
 
 /* relay.c */
 void mg_exchange_pull_answer(mg_exchange *x);        /* more of an own answer into answer.body */
-void mg_exchange_pump_up(mg_exchange *x);
+void mg_exchange_pump_up(mg_exchange *x);            /* what can go goes, onto the wire */
 void mg_exchange_pump_down(mg_exchange *x);
 void mg_exchange_collect(mg_exchange *x);            /* a whole body for a script */
 void mg_exchange_run_relay(mg_exchange *x);

@@ -332,7 +332,6 @@ void mg_exchange_run_take(mg_exchange *x)
     mg_exchange_pump_up(x); /* the upload goes on while a hook waits */
     if (x->stage != MG_STAGE_TAKE)
         return;
-    mg_side_flush(x->origin);
     switch (mg_exchange_hook(x, MG_PHASE_UPSTREAM_RESPONSE)) {
     case MG_HOOK_WAIT:
         return;
@@ -354,7 +353,6 @@ void mg_exchange_run_await(mg_exchange *x)
     mg_exchange_pump_up(x);
     if (x->stage != MG_STAGE_AWAIT)
         return;
-    mg_side_flush(x->origin);
     while (is_interim(x->origin)) {
         if (!mg_side_room(x->client))
             return; /* they wait like any other bytes for a client that does not read */

@@ -73,7 +73,7 @@ static void send_up(mg_exchange *x)
     x->body_sent_up |= o->out_total != before || x->pipe_up;
 }
 
-void mg_exchange_pump_up(mg_exchange *x)
+static void move_up(mg_exchange *x)
 {
     mg_side *c = x->client, *o = x->origin;
     if (x->up_done || over_limit(x))
@@ -92,6 +92,23 @@ void mg_exchange_pump_up(mg_exchange *x)
         return;
     send_up(x);
     finish_up(x);
+}
+
+/* Nothing wakes an exchange whose queue went out at once: what found no room in it gets a turn of its own. */
+static bool has_room_again(const mg_side *to)
+{
+    return to->sent == MG_SENT_HEAD && !to->blocked && mg_side_room(to);
+}
+
+void mg_exchange_pump_up(mg_exchange *x)
+{
+    move_up(x);
+    if (!x->origin)
+        return;
+    mg_side_flush(x->origin);
+    bool more = x->client->in.n || x->origin->out_total < x->held.n;
+    if (more && !x->up_done && !x->up_given_up && !x->filters[MG_FLOW_UP] && has_room_again(x->origin))
+        mg_later_do(&x->again);
 }
 
 void mg_exchange_collect(mg_exchange *x)
@@ -203,9 +220,7 @@ static void down_from_answer(mg_exchange *x)
 
 void mg_exchange_pump_down(mg_exchange *x)
 {
-    if (x->down_done)
-        return;
-    if (x->client->sent == MG_SENT_BROKEN)
+    if (x->down_done || x->client->sent == MG_SENT_BROKEN)
         return;
     if (x->filters[MG_FLOW_DOWN])
         mg_exchange_filter_down(x);
@@ -213,6 +228,12 @@ void mg_exchange_pump_down(mg_exchange *x)
         down_from_origin(x);
     else
         down_from_answer(x);
+    if (x->stage != MG_STAGE_RELAY)
+        return;
+    mg_side_flush(x->client);
+    bool more = x->res_from_origin ? x->origin && x->origin->in.n : x->answer.body.n > 0;
+    if (more && !x->down_done && !x->filters[MG_FLOW_DOWN] && has_room_again(x->client))
+        mg_later_do(&x->again);
 }
 
 void mg_exchange_run_relay(mg_exchange *x)
@@ -220,12 +241,9 @@ void mg_exchange_run_relay(mg_exchange *x)
     mg_exchange_pump_down(x);
     if (x->stage != MG_STAGE_RELAY)
         return;
-    mg_side_flush(x->client);
     mg_exchange_pump_up(x);
     if (x->stage != MG_STAGE_RELAY)
         return;
-    if (x->origin)
-        mg_side_flush(x->origin);
     if (!x->down_done || x->client->queued)
         return;
     if (x->client->sent == MG_SENT_BROKEN)

@@ -143,6 +143,19 @@ describe("bytes behind an answer", function()
     assert.equal(3, origin.connections)
   end))
 
+  for method, status in pairs { HEAD = 200, GET = 304, DELETE = 204 } do
+    it(("that %s has none (%d) are not taken for another answer either"):format(method, status), scenario(function(w)
+      local origin = w:origin(function(conn)
+        conn:request()
+        conn:send(("HTTP/1.1 %d X\r\nContent-Length: 38\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):format(status))
+        conn:expect_end()
+      end, { quiet = true })
+      local client = w:client(w:proxy { upstreams = { app = { servers = { origin } } } })
+      for _ = 1, 3 do assert.equal(status, client:request({ method = method }).status) end
+      assert.equal(3, origin.connections)
+    end))
+  end
+
   it("that come later close the idle connection", scenario(function(w)
     local origin = w:origin(function(conn)
       conn:request()

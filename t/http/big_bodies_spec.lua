@@ -129,6 +129,52 @@ describe("a long body", function()
   end, { timeout = 60 }))
 end)
 
+describe("a body that is in memory as a whole", function()
+  for _, n in ipairs { 262144, 262145, 300000, 600000, 2000000, 9000000 } do
+    it(("of %d bytes reaches the client when a handler gives it"):format(n), scenario(function(w)
+      local proxy = w:proxy { sites = { { routes = { { path = "/:n", handler = function(req)
+        return ("x"):rep(tonumber(req.params.n))
+      end } } } } }
+      local client = w:client(proxy)
+      for _ = 1, 2 do assert.equal(n, #client:get("/" .. n).body) end
+    end))
+
+    it(("of %d bytes reaches the origin when a script has had it"):format(n), scenario(function(w)
+      local seen = verifier()
+      local proxy = in_front_of(w, w:origin(function(conn)
+        conn:read_body(conn:request_head(), seen.put)
+        conn:reply(200, tostring(seen.total))
+      end), { policies = { { access = function(_, req) assert(req:body(10485760)) end } } })
+      for _, coding in ipairs { true, false } do
+        seen.total = 0
+        local headers = not coding and { ["content-length"] = n } or nil
+        local answer = proxy:request { method = "POST", body = produce(n), chunked = coding, headers = headers }
+        assert.equal(tostring(n), answer.body)
+      end
+    end))
+
+    it(("of %d bytes reaches the origin when it was there before the connection"):format(n), scenario(function(w)
+      local seen = verifier()
+      local proxy = in_front_of(w, w:origin(function(conn)
+        conn:read_body(conn:request_head(), seen.put)
+        conn:reply(200, tostring(seen.total))
+      end), { policies = { { access = function() require("moongate.time").sleep(0.05) end } } })
+      local answer = proxy:request { method = "POST", body = produce(n), chunked = true }
+      assert.equal(tostring(n), answer.body)
+    end))
+
+    it(("of %d bytes reaches the client when it was there before the head was sent"):format(n), scenario(function(w)
+      local proxy = in_front_of(w, w:origin(function(conn)
+        conn:request()
+        conn:reply(200, produce(n))
+      end), { policies = { { response = function() require("moongate.time").sleep(0.05) end } } })
+      local seen = verifier()
+      proxy:request { sink = seen.put }
+      assert.equal(n, seen.total)
+    end))
+  end
+end)
+
 describe("memory", function()
   ---Bytes that all workers have in RAM.
   local function resident(proxy)

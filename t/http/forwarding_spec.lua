@@ -169,6 +169,23 @@ describe("Forwarded", function()
     assert.equal("for=127.0.0.1;host=example.com;proto=http", seen.forwarded)
   end))
 
+  it("tells of clients with IPv6", scenario(function(w)
+    local proxy, origin = proxy_and_origin(w, { listeners = { { bind = "[::1]:0" } } })
+    proxy:request { host = "example.com" }
+    local seen = origin.seen[1].headers
+    assert.equal("::1", seen["x-forwarded-for"])
+    assert.equal('for="[::1]";host=example.com;proto=http', seen.forwarded)
+    assert.equal("::1", proxy:wait_access(1)[1].client_ip)
+  end))
+
+  it("says `unknown` of clients on UNIX sockets, which have no address", scenario(function(w)
+    local proxy, origin = proxy_and_origin(w, { listeners = { { bind = "unix:web.sock" } } })
+    proxy:request { host = "example.com" }
+    local seen = origin.seen[1].headers
+    assert.equal("unknown", seen["x-forwarded-for"])
+    assert.equal("for=unknown;host=example.com;proto=http", seen.forwarded)
+  end))
+
   it("is not believed from just anybody", scenario(function(w)
     local seen = sent_up(w, {
       { "X-Forwarded-For", "6.6.6.6" }, { "X-Forwarded-For", "7.7.7.7" }, { "X-Forwarded-Proto", "https" },

@@ -191,6 +191,15 @@ describe("Expect: 100-continue", function()
     assert.equal(0, origin.connections)
   end))
 
+  it("is answered at once where nobody wants the body", scenario(function(w)
+    local client = w:client(w:proxy { sites = { { routes = { { reply = { status = 403, body = "no" } } } } } })
+    local answer = client:request { method = "POST", body = "hello", headers = expecting }
+    assert.equal(403, answer.status)
+    assert.equal("no", answer.body)
+    assert.equal(0, #answer.informational)
+    client:expect_end()
+  end))
+
   it("is met by the proxy when a script wants the body", scenario(function(w)
     local proxy = w:proxy {
       sites = { { routes = { { handler = function(req) return "script got " .. req:body(100) end } } } },

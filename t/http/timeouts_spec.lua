@@ -258,6 +258,20 @@ describe("a client", function()
     logged(proxy, "client_gone", 0)
   end))
 
+  it("that resets ends the making of a connection to the origin", scenario(function(w)
+    local origin = w:origin({ backlog = 0 })
+    for _ = 1, 4 do -- these fill its queue; whoever comes later waits
+      w:spawn(function() pcall(w.client, w, origin, { silent = true }) end)
+    end
+    w:quiet(0.05)
+    local proxy = in_front_of(w, origin)
+    local client = w:client(proxy)
+    client:send_request {}
+    proxy:wait_metric("moongate_server_requests_active", nil, 1)
+    client:reset()
+    logged(proxy, "client_gone", 0)
+  end))
+
   it("that has closed does not keep the origin busy longer than `client_gone`", scenario(function(w)
     local ended
     local origin = w:origin(function(conn)

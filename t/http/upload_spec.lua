@@ -131,6 +131,23 @@ describe("an answer that begins while the upload goes on", function()
     assert.equal("enough", answer.body)
   end))
 
+  it("reaches the client every time when the origin answers and closes without reading", scenario(function(w)
+    local origin = w:origin(function(conn)
+      conn:request_head()
+      conn:reply(413, "enough", { connection = "close" })
+      conn:close()
+    end)
+    local proxy = in_front_of(w, origin)
+    for i = 1, 60 do
+      local client = w:client(proxy, { silent = true })
+      client:send_request { method = "POST", body = ("x"):rep(i * 20000), chunked = i % 2 == 0 }
+      local answer = client:read_response()
+      assert.equal(413, answer.status)
+      assert.equal("enough", answer.body)
+      client:close()
+    end
+  end))
+
   it("comes through in chunks although the origin stops reading the upload", scenario(function(w)
     local origin = w:origin(function(conn)
       conn:request_head()

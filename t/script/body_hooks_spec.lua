@@ -96,7 +96,8 @@ describe("a body hook", function()
         function() for piece in produce(100 * MB) do conn:send(piece) end end)
     end)
     local proxy = in_front_of(w, origin, { { request_body = upper_up, response_body = upper_down } })
-    proxy:request {
+    local client = w:client(proxy) -- stays open until the upload is over, which the answer may overtake
+    client:request {
       method = "POST", headers = { ["content-length"] = 100 * MB }, body = produce(100 * MB), sink = down.put,
     }
     origin:wait_served()

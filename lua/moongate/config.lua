@@ -320,7 +320,8 @@ config.schema = record {
       name = values.plain_name,
     }), {}, "Dictionaries that all workers share: name and size, at least `\"64k\"`." },
     { "trusted_proxies", list(values.cidr, { unique = true }), {},
-      "Whose `Forwarded` and `X-Forwarded-*` are believed." },
+      "Whose `Forwarded` and `X-Forwarded-*` are believed; where both came, the latter, "
+      .. "unless `forwarded` is `\"forwarded\"`." },
     { "forwarded", kinds.choice { "both", "forwarded", "x-forwarded", "off" }, "both",
       "Which fields tell the origin about the client." },
     { "via", kinds.or_false(kinds.text {

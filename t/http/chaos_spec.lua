@@ -154,19 +154,33 @@ describe("chaos", function()
   it(("with seed %d leaves nothing behind"):format(SEED), scenario(function(w)
     local origin = w:origin(function(conn)
       local request = conn:request_head()
-      origins[request.target:match "^/(.*)"](conn, request)
+      origins[request.target:match "[^/]*$"](conn, request)
     end, { loop = true, quiet = true })
     local proxy = w:proxy {
-      upstreams = { app = { servers = { origin } } },
+      upstreams = { app = { servers = { origin, w:closed_port() }, failover = { fails = 0 } } },
+      limits = { buffer = "32k" },
       error_log = { level = "error" },
+      sites = { { routes = {
+        { path = "/plain/*", upstream = "app" },
+        { path = "/hooks/*", upstream = "app", policies = { {
+          access = function() require("moongate.time").sleep(0.001) end,
+          response = function() require("moongate.time").sleep(0.001) end,
+          log = function() require("moongate.time").sleep(0.001) end,
+        } } },
+        { path = "/body/*", upstream = "app", policies = { { access = function(_, req) req:body(100000) end } } },
+        { path = "/filter/*", upstream = "app", policies = { {
+          request_body = function(_, _, chunks, write) for chunk in chunks do write(chunk:upper()) end end,
+          response_body = function(_, _, _, chunks, write) for chunk in chunks do write(chunk:upper()) end end,
+        } } },
+      } } },
       timeouts = { client_gone = "300ms", client_write = "1s" },
     }
-    local roll, doing, asking = dice(SEED), names_of(clients), names_of(origins)
+    local roll, doing, asking, ways = dice(SEED), names_of(clients), names_of(origins), { "plain", "hooks", "body", "filter" }
     local left, ended = ROUNDS, {}
     local function play()
       while left > 0 do
         left = left - 1
-        local does, path = doing[roll(#doing)], "/" .. asking[roll(#asking)]
+        local does, path = doing[roll(#doing)], ("/%s/%s"):format(ways[roll(#ways)], asking[roll(#asking)])
         w:note("%s %s", does, path)
         local client = w:client(proxy, { silent = true })
         pcall(clients[does], client, path)
@@ -181,7 +195,7 @@ describe("chaos", function()
     assert.equal(0, proxy:metric "moongate_requests_active" or 0)
     assert.equal(0, proxy:metric "moongate_server_requests_active")
     assert.equal(0, proxy:metric "moongate_worker_restarts_total" or 0)
-    assert.equal("hello", proxy:request({ method = "POST", path = "/echo", body = "hello" }).body)
+    assert.equal("hello", proxy:request({ method = "POST", path = "/plain/echo", body = "hello" }).body)
     for _, entry in ipairs(proxy:access_log()) do
       assert.is_nil(entry["end"]:match "_timeout$", entry.target .. " ended with " .. entry["end"])
     end

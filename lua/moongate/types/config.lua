@@ -29,7 +29,7 @@
 ---@field access_log? moongate.config.access_log A line per request.
 ---@field script_path? string[] Folders that are searched for modules before `package.path`.
 ---@field dicts? table<string, moongate.size> Dictionaries that all workers share: name and size, at least `"64k"`.
----@field trusted_proxies? string[] Whose `Forwarded` and `X-Forwarded-*` are believed.
+---@field trusted_proxies? string[] Whose `Forwarded` and `X-Forwarded-*` are believed; where both came, the latter, unless `forwarded` is `"forwarded"`.
 ---@field forwarded? "both"|"forwarded"|"x-forwarded"|"off" Which fields tell the origin about the client.
 ---@field via? string|false The name in `Via`; false: no `Via`.
 ---@field resolver? moongate.config.resolver How names are looked up.

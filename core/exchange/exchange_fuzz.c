@@ -218,11 +218,6 @@ static const char *origin_name(void)
     return name;
 }
 
-static void forget_socket(void)
-{
-    (void)unlink(origin_name() + 5);
-}
-
 static mg_generation *make_generation(void)
 {
     static const mg_upstream_options options = {
@@ -474,20 +469,25 @@ static void step(void)
 
 /* ---- one input ----------------------------------------------------------------------------------- */
 
+/* A socket of its own for each input, so that no file is left. */
+static void listen_for_origins(void)
+{
+    mg_addr a, out;
+    mg_err err;
+    MG_BUG_UNLESS(mg_addr_parse(origin_name(), &a) == MG_OK);
+    w.listener = mg_socket_listen(&a, &(mg_listen_options){0}, &out, &err);
+    MG_BUG_UNLESS(w.listener >= 0);
+}
+
 static void open_all(void)
 {
-    static int listener = -1;
-    if (listener < 0) {
-        mg_addr a, out;
-        mg_err err;
-        MG_BUG_UNLESS(mg_addr_parse(origin_name(), &a) == MG_OK);
-        listener = mg_socket_listen(&a, &(mg_listen_options){0}, &out, &err);
-        MG_BUG_UNLESS(listener >= 0);
-        (void)atexit(forget_socket);
-        (void)open_far(); /* the loop */
+    static bool has_loop;
+    if (!has_loop) {
+        has_loop = true;
+        (void)open_far();
         (void)signal(SIGPIPE, SIG_IGN); /* as workers do: splice knows no MSG_NOSIGNAL */
     }
-    w.listener = listener;
+    listen_for_origins();
     for (int i = 0; i < CLIENTS; i++)
         w.clients[i] = -1;
     for (int i = 0; i < ORIGINS; i++)
@@ -518,8 +518,8 @@ static void close_all(void)
     MG_BUG_UNLESS(w.freed == w.generations);
     for (int i = 0; i < ORIGINS; i++)
         drop(&w.origins[i]);
-    for (int fd; (fd = accept4(w.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;)
-        (void)close(fd);
+    mg_socket_close(w.listener);
+    (void)unlink(origin_name() + strlen("unix:"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

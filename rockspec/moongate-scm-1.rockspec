@@ -63,6 +63,7 @@ build = {
     ["moongate.internal.bounded_cache"] = "lua/moongate/internal/bounded_cache.lua",
     ["moongate.internal.dual"] = "lua/moongate/internal/dual.lua",
     ["moongate.internal.fields"] = "lua/moongate/internal/fields.lua",
+    ["moongate.internal.guards"] = "lua/moongate/internal/guards.lua",
     ["moongate.internal.items"] = "lua/moongate/internal/items.lua",
     ["moongate.internal.libraries"] = "lua/moongate/internal/libraries.lua",
     ["moongate.internal.loader"] = "lua/moongate/internal/loader.lua",

@@ -246,12 +246,12 @@ TEST("a request that is kept beyond its end answers nothing, not even when its s
 
 TEST("pairs and next go through every entry, however hot the loop")
 {
-    mg_generation *g = load(CONF("{ handler = function()\n"
+    mg_generation *g = load("return { access_log = { off = true }, budgets = { cpu = '30s' }, sites = { { routes = { { handler = function()\n"
                                  "  local t = { 1, 2, 3, 4, 5 } local all = { a = t, b = t, c = t, d = t, e = t }\n"
                                  "  local function f(...) for j = 1, 100 do end end\n"
                                  "  for i = 1, 60000 do f() local c = 0 for _, v in pairs(all) do for _ in next, v do end c = c + 1 end\n"
                                  "    if c ~= 5 then return 'ended early after ' .. i end end\n"
-                                 "  return 'whole' end }"));
+                                 "  return 'whole' end } } } } }");
     REQUIRE(g);
     request r;
     mg_exchange *x = ask(&r, g, "/");

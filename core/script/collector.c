@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -39,12 +40,19 @@ static void set_mark(mg_script *s)
     s->collecting = false;
 }
 
-void mg_collector_settle(mg_script *s)
+void mg_collector_all(mg_script *s)
 {
     lua_gc(s->L, LUA_GCCOLLECT, 0);
-    lua_gc(s->L, LUA_GCCOLLECT, 0); /* what finalizers let go of */
     lua_gc(s->L, LUA_GCSTOP, 0);
     set_mark(s);
+}
+
+static int settle(lua_State *L)
+{
+    mg_script *s = lua_touserdata(L, 1);
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    mg_collector_all(s); /* what finalizers let go of */
+    return 0;
 }
 
 /* The strings live until the end of the state; those in between are garbage at once, and made the table grow. */
@@ -64,17 +72,43 @@ void mg_collector_pin(mg_script *s)
     luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static void collect_slice(mg_script *s)
+/* Runs a function that collects. Finalizers are scripts: they have a budget, and their errors end here. */
+static void run(mg_script *s, lua_CFunction collect)
 {
+    lua_State *L = s->L;
+    mg_budget_enter(&s->budget, s->cpu_ns.hook);
+    s->budget.exempt = true;
+    int rc = lua_cpcall(L, collect, s);
+    s->budget.exempt = false;
+    (void)mg_budget_leave(&s->budget);
+    if (rc != 0) {
+        const char *text = lua_tostring(L, -1);
+        mg_error("script: error in a finalizer: %s", text ? text : "(no text)");
+        lua_pop(L, 1);
+    }
+    lua_gc(L, LUA_GCSTOP, 0);
+    mg_budget_collected(&s->budget);
+}
+
+void mg_collector_settle(mg_script *s)
+{
+    run(s, settle);
+    set_mark(s);
+}
+
+static int collect_slice(lua_State *L)
+{
+    mg_script *s = lua_touserdata(L, 1);
     int64_t until = mg_clock_precise_us() + SLICE_US;
     bool done;
     s->collecting = true;
     do
-        done = lua_gc(s->L, LUA_GCSTEP, STEP_KB) != 0;
+        done = lua_gc(L, LUA_GCSTEP, STEP_KB) != 0;
     while (!done && mg_clock_precise_us() < until);
-    lua_gc(s->L, LUA_GCSTOP, 0);
+    lua_gc(L, LUA_GCSTOP, 0);
     if (done)
         set_mark(s);
+    return 0;
 }
 
 void mg_collector_idle(void)
@@ -82,6 +116,6 @@ void mg_collector_idle(void)
     MG_LIST_EACH(l, &states) {
         mg_script *s = MG_OWNER(l, mg_script, link);
         if (s->collecting || heap_of(s->L) > s->begin_bytes)
-            collect_slice(s);
+            run(s, collect_slice);
     }
 }

@@ -18,6 +18,7 @@ void mg_collector_remove(mg_script *s);
 /* The generation is built: everything that only its building needed is collected, the first floor found. */
 void mg_collector_settle(mg_script *s);
 void mg_collector_pin(mg_script *s);    /* grows the table of strings and keeps it */
+void mg_collector_all(mg_script *s);    /* everything at once; errors of finalizers pass through */
 void mg_collector_idle(void);           /* a slice for every state that needs one */
 
 #endif

@@ -24,7 +24,7 @@ TEST("garbage is collected while the loop is idle, and the heap stays bounded")
 TEST("nothing is collected while scripts run, so that no hook pays for the garbage of others")
 {
     mg_generation *g = load(CONF("{ upstream = 'app', policies = { function(req)\n"
-                                 "  if not GONE then GONE = newproxy(true) getmetatable(GONE).__gc = function() COLLECTED = true end GONE = true end\n"
+                                 "  if not GONE then local ffi = require 'ffi' GONE = ffi.gc(ffi.new 'int[1]', function() COLLECTED = true end) GONE = true end\n"
                                  "  local t = {} for i = 1, 1000 do t[i] = {} end\n"
                                  "  req.headers['x-collected'] = tostring(COLLECTED) end } }"));
     REQUIRE(g);

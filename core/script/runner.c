@@ -83,13 +83,50 @@ void mg_runner_drop(mg_runner *r)
     r->waits = r->ready = false;
 }
 
+/* What it had used up, in the numbers of the worker and the route. */
+static void count_used_up(mg_runner *r, int used_up)
+{
+    mg_stats_row *rows[] = {r->script->gen->worker_stats, r->slot && r->slot->x && r->slot->x->route ? r->slot->x->route->stats : NULL};
+    for (size_t i = 0; i < MG_COUNT(rows); i++) {
+        if (!rows[i])
+            continue;
+        rows[i]->script_kills += (used_up & MG_BUDGET_CPU) != 0;
+        rows[i]->script_memory_failures += (used_up & MG_BUDGET_MEMORY) != 0;
+    }
+}
+
+static int64_t cpu_budget_of(const mg_runner *r)
+{
+    const mg_script *s = r->script;
+    if (r->is_task)
+        return s->cpu_ns.task;
+    return r->slot->set && r->slot->set->cpu_ns ? r->slot->set->cpu_ns : s->cpu_ns.hook;
+}
+
+/* "not enough memory" alone does not say whose. */
+static void explain_memory(mg_runner *r)
+{
+    const mg_budget *b = &r->script->budget;
+    if (!lua_checkstack(r->co, 2))
+        return;
+    lua_pop(r->co, 1);
+    lua_pushfstring(r->co, MG_BUDGET_NO_MEMORY, (int)(b->hard >> 20));
+}
+
 mg_run mg_runner_go(mg_runner *r, int args)
 {
+    mg_budget *b = &r->script->budget;
     MG_BUG_UNLESS(!mg_runner_current);
     mg_runner_current = r;
     r->waits = r->ready = false;
+    mg_budget_enter(b, cpu_budget_of(r));
     int rc = lua_resume(r->co, args);
+    int used_up = mg_budget_leave(b);
     mg_runner_current = NULL;
+    if (MG_UNLIKELY(used_up != MG_BUDGET_KEPT))
+        count_used_up(r, used_up);
+    if (rc == LUA_ERRMEM && b->refused)
+        explain_memory(r);
     if (rc == 0)
         return MG_RUN_DONE;
     if (rc != LUA_YIELD)
@@ -147,9 +184,12 @@ static mg_runner *take_task(mg_script *s)
 uint32_t mg_runner_spawn(mg_script *s, lua_State *L, int args)
 {
     mg_runner *r = take_task(s);
+    bool exempt = s->budget.exempt;
+    s->budget.exempt = true; /* an error of memory here would leave half a task */
     mg_runner_begin(r, L);
     lua_xmove(L, r->co, args + 1);
     r->task = luaL_ref(L, LUA_REGISTRYINDEX);
+    s->budget.exempt = exempt;
     r->args = args;
     r->slot = mg_runner_current ? mg_runner_current->slot : NULL;
     r->serial = mg_runner_current ? mg_runner_current->serial : 0;

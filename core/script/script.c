@@ -15,7 +15,10 @@
 #include <lualib.h>
 #include <stdio.h>
 
-enum { STOP_MS = 5000 }; /* how long stop() may wait */
+enum {
+    STOP_MS = 5000, /* how long stop() may wait */
+    MS = 1000000    /* in nanoseconds */
+};
 
 static uint32_t stopping;
 
@@ -31,6 +34,35 @@ static int on_panic(lua_State *L)
 
 static void on_task_over(mg_script *s);
 
+static void on_over(mg_budget *b, lua_State *L, const char *why)
+{
+    mg_trouble_keep(MG_OWNER(b, mg_script, budget), L, why);
+}
+
+static void collect(mg_budget *b)
+{
+    mg_script *s = MG_OWNER(b, mg_script, budget);
+    if (s->gen->worker_stats)
+        s->gen->worker_stats->script_collections++;
+    mg_collector_all(s);
+}
+
+/* LuaJIT tells listeners of the recorder even where that overflows the stack, and then forgets which trace it
+ * was: the dozenth time it crashes. So nobody listens while a stack is deep (lua/moongate/internal/dual.lua). */
+static void on_deep(mg_budget *b, lua_State *L, bool deep)
+{
+    const mg_script *s = MG_OWNER(b, mg_script, budget);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->refs.on_deep);
+    if (lua_isfunction(L, -1)) {
+        lua_pushboolean(L, deep);
+        if (lua_pcall(L, 1, 0, 0) == 0)
+            return;
+    }
+    lua_pop(L, 1);
+}
+
+static const mg_budget_owner budget_owner = {.on_over = on_over, .collect = collect, .on_deep = on_deep};
+
 static mg_script *open_state(mg_generation *g, const char *library)
 {
     mg_script *s = mg_zalloc(sizeof *s);
@@ -39,6 +71,11 @@ static mg_script *open_state(mg_generation *g, const char *library)
     s->library = mg_strdup(library);
     s->L = luaL_newstate();
     MG_BUG_UNLESS(s->L);
+    s->cpu_ns.hook = 50 * MS;
+    s->cpu_ns.task = 500 * MS;
+    s->cpu_ns.setup = (int64_t)10000 * MS;
+    s->refs.on_deep = LUA_NOREF;
+    mg_budget_open(&s->budget, s->L, &budget_owner);
     lua_atpanic(s->L, on_panic);
     mg_collector_add(s);
     mg_runner_on_task_over = on_task_over;
@@ -50,6 +87,7 @@ static void close_state(mg_script *s)
     mg_collector_remove(s);
     mg_timer_stop(&s->stop_limit);
     mg_runner_close(s);
+    mg_budget_close(&s->budget);
     lua_close(s->L);
     mg_slot_close(s);
     mg_body_close(s);
@@ -148,6 +186,7 @@ static int load_protected(lua_State *L)
     loading *l = lua_touserdata(L, 1);
     lua_settop(L, 0);
     luaL_openlibs(L);
+    mg_budget_opened_libraries(&l->script->budget);
     push_loader(L, l->source);
     mg_bind_push(L, l->script);
     lua_pushstring(L, l->source->library);
@@ -169,8 +208,11 @@ static mg_rc load_state(loading *l)
     lua_pushcclosure(L, describe_error, 1);
     lua_pushcfunction(L, load_protected);
     lua_pushlightuserdata(L, l);
-    if (lua_pcall(L, 1, 0, 1) != 0) {
-        const char *text = lua_tostring(L, -1);
+    mg_budget_enter(&l->script->budget, l->script->cpu_ns.setup);
+    int rc = lua_pcall(L, 1, 0, 1);
+    (void)mg_budget_leave(&l->script->budget);
+    if (rc != 0) {
+        const char *text = mg_budget_has_ended_entry() ? mg_trouble_kept() : lua_tostring(L, -1);
         tell(l->source, text ? text : "out of memory");
         l->mistakes++;
     }

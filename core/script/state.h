@@ -14,6 +14,7 @@
 
 #include "exchange/generation.h"
 #include "os/loop.h"
+#include "script/budget.h"
 
 #include <lua.h>
 
@@ -28,6 +29,7 @@ typedef struct {
 typedef struct {
     const mg_hook *at[MG_PHASE_COUNT];
     uint32_t count[MG_PHASE_COUNT];
+    int64_t cpu_ns;        /* what a hook may take here; 0: as everywhere */
 } mg_hookset;
 
 typedef struct mg_slot mg_slot;
@@ -60,11 +62,15 @@ struct mg_script {
         int new_request;         /* makes the Lua objects of a slot */
         int start, stop;         /* functions that run every policy's start() and stop() */
         int chunks, write;       /* what body hooks get */
+        int on_deep;             /* told when a stack gets deep, and when that is over */
         int finish;              /* tells a task object how its task ended */
     } refs;
     bool started, stopping, stopped;
     mg_timer stop_limit;         /* bound on stop() */
     mg_later let_go;             /* stopped: drops the hold on the generation */
+
+    mg_budget budget;
+    struct { int64_t hook, task, setup; } cpu_ns; /* what an entry may take; setup: all of loading */
 
     /* Collector. */
     mg_link link;                /* in the process's list of states */

@@ -62,10 +62,12 @@ static int line_of(const lua_Debug *ar, const char *message)
 static bool find_place(const mg_script *s, lua_State *L, const char **message, lua_Debug *place)
 {
     lua_Debug ar;
-    bool found = false;
+    bool found = false, memory = strncmp(*message, "not enough memory", 17) == 0;
     for (int level = 0; level < FRAMES_MOST && lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sl", &ar);
         ar.currentline = line_of(&ar, *message);
+        if (memory && ar.currentline <= 0 && *ar.what != 'C')
+            ar.currentline = ar.linedefined; /* nothing better is known, and it names the function */
         if (ar.currentline <= 0)
             continue;
         char front[LUA_IDSIZE + 32];
@@ -111,8 +113,42 @@ static const char *message_of(lua_State *L, char *room, size_t size)
     return room;
 }
 
+/* Where a script stood when its budget was used up. Afterwards its frames say nothing about that: the error
+ * was raised again and again on its way out. */
+static struct {
+    char file[256];
+    int line; /* 0: no script's frame was found */
+    sentence trace, whole;
+} kept;
+
+void mg_trouble_keep(const mg_script *s, lua_State *L, const char *why)
+{
+    const char *message = "";
+    lua_Debug place;
+    kept.line = 0;
+    if (find_place(s, L, &message, &place)) {
+        snprintf(kept.file, sizeof kept.file, "%s", file_name(s, &place));
+        kept.line = place.currentline;
+    }
+    kept.trace.n = kept.whole.n = 0;
+    kept.trace.text[0] = 0;
+    say_trace(&kept.trace, s, L, message);
+    if (kept.line)
+        say(&kept.whole, "%s:%d: ", kept.file, kept.line);
+    say(&kept.whole, "%s%s", why, kept.trace.text);
+}
+
+const char *mg_trouble_kept(void)
+{
+    return kept.whole.text;
+}
+
 static void describe(sentence *out, const mg_script *s, lua_State *failed, const char *before)
 {
+    if (mg_budget_has_ended_entry()) {
+        say(out, "%s%s", !*before ? "" : kept.line ? before : ": ", kept.whole.text);
+        return;
+    }
     char room[64];
     const char *message = message_of(failed, room, sizeof room), *whole = message;
     lua_Debug place;

@@ -19,6 +19,11 @@ void mg_trouble_in_answer(mg_runner *r, const char *policy, mg_phase phase, int 
  * the text on L. */
 void mg_trouble_describe(lua_State *L, lua_State *failed, mg_script *s);
 
+/* L runs and is about to be ended because its budget is used up: what there is to say about where is kept,
+ * and said by the functions above, until the next entry. Raises no error. */
+void mg_trouble_keep(const mg_script *s, lua_State *L, const char *why);
+const char *mg_trouble_kept(void); /* as mg_trouble_describe says it */
+
 /* Pushes "file:line: " of the innermost frame of L that is a script's own; an empty text when there is none. */
 void mg_trouble_where(lua_State *L, const mg_script *s);
 

@@ -40,6 +40,9 @@ typedef struct {
     uint64_t retries;
     uint64_t connections_opened; /* worker: accepted; upstream: dialled */
     uint64_t script_errors;
+    uint64_t script_kills;           /* entries that were ended because their CPU budget was used up */
+    uint64_t script_memory_failures; /* entries that were refused memory */
+    uint64_t script_collections;     /* worker: full collections because a state came near its limit */
     uint64_t late;       /* waits that ran out */
     int64_t connections; /* gauge */
     int64_t idle;        /* gauge: idle connections */

@@ -24,6 +24,7 @@ local function open_library(native, library)
   next, pairs = native.next, native.pairs -- luacheck: globals next pairs
   package.path = library .. "/?.lua;" .. library .. "/?/init.lua;" .. package.path
   package.loaded["moongate.internal.native"] = native
+  require("moongate.internal.guards").install()
   jit.opt.start("maxtrace=8000", "maxmcode=8192")
   require("moongate.internal.waiting").install()
   require("moongate.internal.loader").install()
@@ -49,6 +50,7 @@ return function(native, library, config_file)
   local plan, errors = require("moongate.config").load(config_file)
   if not plan then return nil, full_lines(errors) end
   native.folder(plan.folder)
+  native.budgets(plan.budgets.cpu, plan.budgets.task, plan.budgets.setup, plan.budgets.memory)
   local own_path = script_path(plan)
   package.path = own_path .. ";" .. package.path
 

@@ -105,6 +105,19 @@ local upstream_timeouts = record {
   },
 }
 
+local budgets = record {
+  class = "budgets", title = "budgets",
+  rows = {
+    { "cpu", duration { min = 1, max = 60000 }, "50ms",
+      "Processor time that a hook may take between two waits; past it, it is ended with an error." },
+    { "task", duration { min = 1, max = 60000 }, "500ms", "The same for tasks and timers, `start` and `stop`." },
+    { "setup", duration { min = 100, max = 600000 }, "10s",
+      "Processor time of loading: `setup` of all policies together, and building what was configured." },
+    { "memory", size { min = 8 * 1024 ^ 2, max = 64 * 1024 ^ 3 }, "64m",
+      "Memory that all scripts of a generation may hold, per worker; who asks for more gets an error." },
+  },
+}
+
 -- Logs, resolver, listeners -----------------------------------------------------------------------
 
 local error_log = record {
@@ -331,6 +344,7 @@ config.schema = record {
     { "resolver", resolver, {}, "How names are looked up." },
     { "timeouts", timeouts, {}, "Every wait, by name; sites and routes may differ." },
     { "limits", limits, {}, "Bounds against too much." },
+    { "budgets", budgets, {}, "What scripts may use of a worker." },
     { "listeners", list(listener, { min = 1, empty = "must have at least one listener" }),
       { { bind = "127.0.0.1:8080" } },
       "Where clients connect." },
@@ -344,7 +358,7 @@ config.schema = record {
     { "sites", list(site, { min = 1, empty = "must have at least one site" }), nil,
       "What is served; without it, the one upstream gets every request." },
   },
-  refused = also(refuse(LATER, "caches", "budgets", "tls", "metrics", "store"), {
+  refused = also(refuse(LATER, "caches", "tls", "metrics", "store"), {
     routes = "routes belong to a site: sites = { { routes = { … } } }",
     servers = "servers belong to an upstream: upstreams = { app = { servers = { … } } }",
     upstream = "upstreams have names: upstreams = { app = { servers = { … } } }",

@@ -92,7 +92,11 @@ end
 
 ---Compiled code may use the FFI from now on, if the program lets it find its functions.
 function request.start()
-  if pcall(find_functions) then dual.start() end
+  if not pcall(find_functions) then return end
+  dual.start()
+  native.on_deep(function(deep)
+    if deep then dual.stop() else dual.start() end
+  end)
 end
 
 return request

@@ -83,7 +83,7 @@ end)
 
 describe("the watchdog", function()
   it("kills a worker that is stuck, and the log names the script and the URL", scenario(function(w)
-    local proxy = w:proxy({ sites = { { routes = {
+    local proxy = w:proxy({ budgets = { cpu = "60s" }, sites = { { routes = {
       { path = "/stuck", policies = { "endless" }, reply = {} }, { reply = { body = "hi" } },
     } } } }, {
       args = { "--watchdog", 1 },

@@ -29,6 +29,8 @@ local function on_trace(what)
   local recording = what == "start"
   for i = 1, #anchors do setupvalue(anchors[i], 1, recording) end
 end
+-- It runs in the middle of the compiler's work. Compiled code there would make it forget which trace it is at.
+jit.off(on_trace)
 
 ---Turns the FFI path on. Without it every accessor takes the C path, compiled or not.
 function dual.start()

@@ -35,6 +35,7 @@
 ---@field resolver? moongate.config.resolver How names are looked up.
 ---@field timeouts? moongate.config.timeouts Every wait, by name; sites and routes may differ.
 ---@field limits? moongate.config.limits Bounds against too much.
+---@field budgets? moongate.config.budgets What scripts may use of a worker.
 ---@field listeners? moongate.config.listener[] Where clients connect.
 ---@field upstreams? table<string, moongate.config.upstream> Named sets of servers.
 ---@field policies? moongate.config.policy[] Policies for every request, in this order: a name, `{ name, options… }`, a function (the access phase) or a table of phase functions.
@@ -81,6 +82,12 @@
 ---@field min_rate? moongate.size Bytes a second below which who sends or takes a body is cut off; 0: no such check.
 ---@field generations? integer Generations alive at once; when there are more, the oldest is ended.
 ---@field buffer? moongate.size Bytes of a body held at most, per direction and exchange.
+
+---@class moongate.config.budgets
+---@field cpu? moongate.duration Processor time that a hook may take between two waits; past it, it is ended with an error.
+---@field task? moongate.duration The same for tasks and timers, `start` and `stop`.
+---@field setup? moongate.duration Processor time of loading: `setup` of all policies together, and building what was configured.
+---@field memory? moongate.size Memory that all scripts of a generation may hold, per worker; who asks for more gets an error.
 
 ---@class moongate.config.listener
 ---@field bind string Where it listens: `"127.0.0.1:8080"`, `"*:8080"` or `":8080"` (every IPv4 address), `"[::]:8080"`, `"unix:run/web.sock"`; port 0 takes a free one.

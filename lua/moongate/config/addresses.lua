@@ -67,6 +67,8 @@ end
 ---@return string? canonical
 ---@return integer[]? groups eight of 16 bits
 function addresses.ipv6(text)
+  -- Most of what is asked about is a name.
+  if not text:find(":", 1, true) then return nil end
   local left, right = text:match("^(.-)::(.*)$")
   if left and right:find("::", 1, true) then return nil end
   local head = groups_of(left or text)

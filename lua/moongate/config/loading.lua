@@ -1,5 +1,6 @@
 ---Reads a configuration file, has it checked and says where each mistake stands.
 local checker = require "moongate.config.checker"
+local compiling = require "moongate.config.compiling"
 local files = require "moongate.config.files"
 local lines = require "moongate.config.lines"
 local plan = require "moongate.config.plan"
@@ -59,46 +60,43 @@ end
 ---The source map, made when it is first asked for.
 local function lazy_map(source)
   local map
-  return function(path)
-    if not source then return nil end
-    map = map or lines.map(source)
-    return map:find(path)
+  return function()
+    if source and not map then map = lines.map(source) end
+    return map
   end
 end
 
-local function with_lines(found, file, line_of)
+local function with_lines(found, file, map)
   local errors = {}
   for i, mistake in ipairs(found) do
-    errors[i] = error_at(file, line_of(mistake.path), loading.show_path(mistake.where), mistake.text)
+    local line = map and map:find(mistake.path)
+    errors[i] = error_at(file, line, loading.show_path(mistake.where), mistake.text)
   end
   table.sort(errors, in_order)
   return errors
 end
 
----Where every site, route and policy entry of a plan stands.
-local function paths_of(made)
-  local paths = {}
-  local function policies(list, path)
-    for i, entry in ipairs(list or {}) do paths[entry] = { path, "policies", i } end
-  end
-  policies(made.policies, {})
-  for i, site in ipairs(made.sites) do
-    paths[site] = { {}, "sites", i }
-    policies(site.policies, paths[site])
-    for j, route in ipairs(site.routes) do
-      paths[route] = { paths[site], "routes", j }
-      policies(route.policies, paths[route])
+---The lines of every site, route and policy entry of a plan.
+local function lines_of(made, map)
+  local known, root = {}, map and map:root()
+  if not root then return known end
+  local function each(list, owner, key, visit)
+    if not list then return end
+    local node = map:step(owner, key)
+    for i = 1, #list do
+      local own = map:step(node, i)
+      known[list[i]] = map:line(own)
+      if visit then visit(list[i], own) end
     end
   end
-  return paths
-end
-
----Joins { parent, key, index } links to one path.
-local function flat(link, out)
-  if #link == 0 then return out end
-  flat(link[1], out)
-  out[#out + 1], out[#out + 2] = link[2], link[3]
-  return out
+  local function policies(thing, node) each(thing.policies, node, "policies") end
+  local function site(thing, node)
+    policies(thing, node)
+    each(thing.routes, node, "routes", policies)
+  end
+  policies(made, root)
+  each(made.sites, root, "sites", site)
+  return known
 end
 
 local function place_of_function(entry)
@@ -108,14 +106,17 @@ end
 
 ---Gives a plan its `where`, also as a field of its sites, routes and policies; nothing is computed
 ---until somebody asks.
-local function add_where(made, file, line_of)
-  local paths
+local function add_where(made, file, map)
+  local known
+  local front = file or "configuration"
+  local function line_of(thing)
+    known = known or lines_of(made, map())
+    return known[thing] or map() and map():find(thing)
+  end
   function made.where(thing)
-    paths = paths or interpreted(paths_of, made)
-    local path = type(thing) == "table" and (paths[thing] and flat(paths[thing], {}) or thing)
-    if not path then return nil end
-    local line = interpreted(line_of, path)
-    return (file or "configuration") .. (line and ":" .. line or "")
+    if type(thing) ~= "table" then return nil end
+    local line = known and known[thing] or interpreted(line_of, thing)
+    return line and front .. ":" .. line or front
   end
   local lazy = { __index = function(thing, key)
     if key == "where" then return place_of_function(thing) or made.where(thing) end
@@ -137,12 +138,12 @@ local function check(schema, given, origin)
   local folder = origin.folder and files.absolute(origin.folder, files.here())
     or path and files.folder(path) or files.here()
   local at = checker.place(folder)
-  local line_of = lazy_map(origin.source)
+  local map = lazy_map(origin.source)
   local made = checker.compile(schema)(given, at)
   if made then plan.finish(made, at, given) end
-  if #at.errors > 0 then return nil, with_lines(at.errors, origin.file, line_of) end
+  if #at.errors > 0 then return nil, with_lines(at.errors, origin.file, map()) end
   made.name, made.file, made.folder = origin.file or "configuration", path, folder
-  add_where(made, origin.file, line_of)
+  add_where(made, origin.file, map)
   return made
 end
 
@@ -159,7 +160,8 @@ end
 ---The folders that the text names as script_path; they are searched while the file itself still runs.
 local function script_folders(source, folder)
   local found = {}
-  local list = source:match("script_path%s*=%s*(%b{})")
+  -- First the word alone: that is found faster in a large file.
+  local list = source:find("script_path", 1, true) and source:match("script_path%s*=%s*(%b{})")
   for _, name in (list or ""):gmatch("([\"'])(.-)%1") do found[#found + 1] = files.absolute(name, folder) end
   return found
 end
@@ -196,28 +198,6 @@ local function run(chunk, chunk_name)
   return xpcall(chunk, function(message) return locate(chunk_name, message) end)
 end
 
----Compiles the text; a mistake becomes its line and what the compiler says.
-local function compile(source, path)
-  -- A first line that begins with "#" is for the shell.
-  source = source:gsub("^#", "--#", 1)
-  -- "t": text only; bytecode is not checked and could do anything to the process.
-  local chunk = load(source, "@" .. path, "t")
-  if chunk then return chunk end
-  -- Again under a short name, since long ones are cut in the message.
-  local _, message = load(source, "=c", "t")
-  local line, text = message:match("^c:(%d+): (.*)$")
-  return nil, tonumber(line), text or message
-end
-
-local function read_file(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, (message:gsub("^.*: ", "")) end
-  local source = file:read("*a")
-  file:close()
-  if not source then return nil, "cannot be read as a file" end
-  return source
-end
-
 ---The search path without the file's own folders, but with what the file itself put before or behind it.
 local function without(folders_path, before)
   local first, last = package.path:find(folders_path, 1, true)
@@ -230,15 +210,15 @@ local function run_in_folder(chunk, path, source, folder)
   local before = package.path
   local while_loading = search_path(source, folder)
   package.path = while_loading
-  local ok, result = run(chunk, "@" .. path)
+  local ok, result = compiling.with_large_modules(run, chunk, "@" .. path)
   package.path = without(while_loading, before)
   return ok, result
 end
 
 local function load_file(schema, path)
-  local source, problem = read_file(path)
+  local source, problem = compiling.read_file(path)
   if not source then return nil, { error_at(path, nil, "", problem) } end
-  local chunk, line, text = compile(source, path)
+  local chunk, line, text = compiling.compile(source, path)
   if not chunk then return nil, { error_at(path, line, "", text) } end
   local folder = files.folder(files.absolute(path, files.here()))
   local ok, result = run_in_folder(chunk, path, source, folder)

@@ -1,104 +1,76 @@
----Lua source as a list of tokens with their lines: what the source map reads.
+---A stretch of Lua source as a list of tokens: what the source map reads.
 ---
----Only sources that LuaJIT has accepted come here, so nothing is checked; comments are left out.
+---Only sources that LuaJIT has accepted come here, so nothing is checked. Tables are passed over, and are one
+---token each; who wants to know what is in them reads that stretch.
 local tokens = {}
 
+local byte, find, match, sub = string.byte, string.find, string.match, string.sub
+
 ---@class moongate.config.tokens
----@field kind string[] "name" | "string" | "number" | "sign"; keywords are signs
----@field text string[] as written; for strings the content where it has no escapes
----@field line integer[]
+---@field kind string[] "name" | "string" | "number" | "table" | "sign"; keywords are signs
+---@field text (string|integer)[] as written; of a table, the position behind it
+---@field at integer[] where it begins
 ---@field count integer
 
 local KEYWORDS = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true
-until while]]):gmatch("%a+") do KEYWORDS[word] = true end
+until while]]):gmatch("%a+") do KEYWORDS[word] = "sign" end
+tokens.KEYWORDS = KEYWORDS
 
----Where a long bracket that opens at `from` ends, and its content; nil when none opens there.
-local function long_bracket(source, from)
-  local level = source:match("^%[(=*)%[", from)
-  if not level then return nil end
-  local first, last = source:find("]" .. level .. "]", from + #level + 2, true)
-  if not first then return #source, "" end
-  return last, source:sub(from + #level + 2, first - 1)
-end
+-- Signs that no other character makes longer. Comments are gone, and so are long brackets.
+local SIGNS = {}
+for sign in ("}(),;#[]+*/%^:-"):gmatch(".") do SIGNS[sign:byte()] = sign end
 
----Where a quoted string that opens at `from` ends.
-local function quoted_end(source, from)
-  local quote = source:sub(from, from)
-  local at = from + 1
-  while true do
-    local found = source:find("[\\" .. quote .. "]", at)
-    if not found then return #source end
-    if source:sub(found, found) == quote then return found end
-    at = found + 2
+local BRACE, QUOTE = ('{"'):byte(1, 2)
+
+---Reads a token at `at` that is neither a word nor a sign of one character: its kind, its text, the position behind.
+local function read_other(source, text, at, char)
+  if char == BRACE then
+    local behind = match(text, "^%b{}()", at) or #text + 1
+    return "table", behind, behind
+  elseif char == QUOTE then
+    local behind = match(text, "^\"'*()", at)
+    return "string", sub(source, at, behind - 1), behind
+  elseif find(text, "^%.?%d", at) then
+    local number, behind = match(text, "^([%w_.]+)()", at)
+    return "number", number, behind
   end
+  local behind = match(text, "^%.%.%.()", at) or match(text, "^[=~<>]=()", at) or match(text, "^%.%.()", at) or at + 1
+  return "sign", sub(text, at, behind - 1), behind
 end
 
-local function unquote(literal)
-  local content = literal:sub(2, -2)
-  if not content:find("\\", 1, true) then return content end
-  local read = loadstring("return " .. literal)
-  return read and read() or content
-end
-
-local function lines_in(text)
-  local _, count = text:gsub("\n", "")
-  return count
-end
-
----Skips a comment at `from` and returns where the source goes on, and the lines it took.
-local function skip_comment(source, from)
-  local last, content = long_bracket(source, from + 2)
-  if last then return last + 1, lines_in(content) end
-  return source:find("\n", from, true) or #source + 1, 0
-end
-
----Reads one token at `at`: its kind, its text, its last position.
-local function read_token(source, at)
-  local first, last = source:find("^[%a_][%w_]*", at)
-  if first then
-    local word = source:sub(first, last)
-    return KEYWORDS[word] and "sign" or "name", word, last
-  end
-  local char = source:sub(at, at)
-  if char == '"' or char == "'" then
-    last = quoted_end(source, at)
-    return "string", unquote(source:sub(at, last)), last
-  end
-  local content
-  last, content = long_bracket(source, at)
-  if last then return "string", (content:gsub("^\r?\n", "")), last end
-  first, last = source:find("^%.?%d[%w_.]*", at)
-  if first then return "number", source:sub(first, last), last end
-  last = source:match("^%.%.%.()", at) or source:match("^[=~<>]=()", at) or source:match("^%.%.()", at)
-  last = last and last - 1 or at
-  return "sign", source:sub(at, last), last
-end
-
----Splits source into tokens.
+---Splits a stretch of source into tokens.
 ---@param source string
+---@param text string its skeleton
+---@param from integer
+---@param last integer
 ---@return moongate.config.tokens
-function tokens.read(source)
-  local kind, text, line_of, count = {}, {}, {}, 0
-  local at, line, size = source:find("^#") and (source:find("\n", 1, true) or #source + 1) or 1, 1, #source
+function tokens.read(source, text, from, last)
+  local kind, words, at_of, count = {}, {}, {}, 0
   while true do
-    at = source:find("[^ \t\r]", at)
-    if not at or at > size then break end
-    if source:byte(at) == 10 then
-      line, at = line + 1, at + 1
-    elseif source:find("^%-%-", at) then
-      local taken
-      at, taken = skip_comment(source, at)
-      line = line + taken
-    else
-      local what, word, last = read_token(source, at)
-      count = count + 1
-      kind[count], text[count], line_of[count] = what, word, line
-      if what == "string" and source:find("\n", at, true) then line = line + lines_in(source:sub(at, last)) end
-      at = last + 1
+    local at, word, behind = match(text, "^%s*()([%w_]*)()", from)
+    if at > last then break end
+    local char, what = byte(text, at), KEYWORDS[word] or "name"
+    if SIGNS[char] then
+      what, word, behind = "sign", SIGNS[char], at + 1
+    elseif word == "" or char < 58 then
+      what, word, behind = read_other(source, text, at, char)
     end
+    count = count + 1
+    kind[count], words[count], at_of[count] = what, word, at
+    from = behind
   end
-  return { kind = kind, text = text, line = line_of, count = count }
+  return { kind = kind, text = words, at = at_of, count = count }
+end
+
+---What a string literal stands for.
+---@param literal string
+---@return string
+function tokens.content(literal)
+  local plain = match(literal, "^[\"']([^\\]*)[\"']$")
+  if plain then return plain end
+  local read = loadstring("return " .. literal)
+  return read and read() or literal
 end
 
 return tokens

@@ -80,6 +80,35 @@ end
 return { sites = sites }]], { "sites", 7 }, { "sites", 7, "routes" }, { "sites", 3, "hosts", 1 }))
   end)
 
+  it("numbers what is appended in the block that begins the list", function()
+    assert.same({ 4, 5, 7 }, found([[local sites
+if not sites then
+  sites = {}
+  sites[#sites + 1] = { a = 1 }
+  sites[#sites + 1] = { a = 2 }
+end
+return { sites = sites }]], { "sites", 1, "a" }, { "sites", 2 }, { "sites" }))
+  end)
+
+  it("does not guess which of two blocks began the list", function()
+    assert.same({ 8 }, found([[local sites
+if os then
+  sites = {}
+  sites[#sites + 1] = { a = 1 }
+else sites = {}
+  sites[#sites + 1] = { a = 2 }
+end
+return { sites = sites }]], { "sites", 1, "a" }))
+  end)
+
+  it("is not led astray by functions in front of what is returned", function()
+    assert.same({ 4, 5 }, found([[local function list(...) for _, x in ipairs { ... } do if x then return { x } end end end
+local t = { f = function() return { a = 1 } end }
+function t.g() return { sites = {} } end
+return {
+  sites = list(1) }]], {}, { "sites" }))
+  end)
+
   it("does not guess between two places that make elements", function()
     assert.same({ 6 }, found([[local sites = {}
 for i = 1, 10 do

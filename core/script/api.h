@@ -143,6 +143,27 @@ int mg_api_remove_header(mg_request *r, int message, const char *name, size_t n)
 /* The first value of that name, decoded. */
 int mg_api_item(mg_request *r, int list, const char *name, size_t n, mg_text *found);
 
+/* What a dictionary that all workers share can hold. Dictionaries stay for as long as the process does. */
+enum { MG_API_BOOLEAN = 1, MG_API_NUMBER = 2, MG_API_TEXT = 3 };
+
+typedef struct mg_dict mg_dict;
+typedef struct {
+    int type;      /* one of these; 0: nothing */
+    double number; /* of a boolean: 0 or 1 */
+    size_t n;      /* bytes of a text */
+} mg_dict_value;
+
+/* How a value is stored: whatever is there, only if nothing is, only if something is. */
+enum { MG_API_SET, MG_API_ADD, MG_API_REPLACE };
+
+/* Times to live are seconds; 0 is for ever. FOUND: done. ABSENT: no such key. REFUSED: the twin says why. A text goes
+ * into to[room]; one that is longer is refused. `init` is NaN when an absent key is not to be made. */
+int mg_api_dict_get(mg_dict *d, const char *key, size_t n, char *to, size_t room, mg_dict_value *found);
+int mg_api_dict_put(mg_dict *d, int how, const char *key, size_t n, int type, double number, const char *text,
+                    size_t text_n, double ttl);
+int mg_api_dict_incr(mg_dict *d, const char *key, size_t n, double by, double init, double ttl, double *found);
+int mg_api_dict_delete(mg_dict *d, const char *key, size_t n);
+
 /* Seconds since 1970, and on a clock that never jumps; both as of this turn of the loop. */
 double mg_api_now(void);
 double mg_api_monotonic(void);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "script/api.h"
 #include "script/bind_budget.h"
+#include "script/bind_dict.h"
 #include "script/bind_tasks.h"
 #include "script/body.h"
 #include "script/items.h"
@@ -443,6 +444,8 @@ void mg_bind_push(lua_State *L, mg_script *s)
     luaL_openlib(L, NULL, mg_bind_budget, 1);
     lua_pushlightuserdata(L, s);
     luaL_openlib(L, NULL, mg_body_functions, 1);
+    lua_pushlightuserdata(L, s);
+    luaL_openlib(L, NULL, mg_bind_dict, 1);
     lua_pushcfunction(L, plain_next);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "next");

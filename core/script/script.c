@@ -91,6 +91,7 @@ static void close_state(mg_script *s)
     lua_close(s->L);
     mg_slot_close(s);
     mg_body_close(s);
+    mg_dicts_free(s->own_dicts);
     mg_free(s->library);
     mg_free(s->folder);
     mg_free(s);
@@ -224,6 +225,7 @@ mg_rc mg_script_load(const mg_script_source *source, mg_generation **out, mg_pla
 {
     mg_generation *g = mg_generation_new(source->generation);
     mg_script *s = open_state(g, source->library);
+    s->dicts = source->dicts;
     g->script = s;
     g->on_free = on_free;
     loading l = {.script = s, .source = source, .plan = plan, .wanted = out != NULL};

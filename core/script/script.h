@@ -17,6 +17,7 @@
 
 #include "exchange/exchange.h"
 #include "script/plan.h"
+#include "shm/dicts.h"
 
 /* Where a generation comes from. */
 typedef struct {
@@ -24,6 +25,7 @@ typedef struct {
     const char *config;   /* the configuration file, as the user named it */
     uint32_t generation;  /* its number */
     mg_stats *stats;      /* may be NULL (check, explain, tests) */
+    mg_dicts *dicts;      /* that all workers share; NULL: it gets its own, which go with it */
     int worker;           /* whose row of stats; 0 when there are none */
     void (*tell)(void *arg, const char *line); /* called for each mistake: one line, "file:line: where: what" */
     void *tell_arg;

@@ -1,5 +1,7 @@
 #include "script/slot.h"
 
+#include "script/hookset.h"
+
 #include <lauxlib.h>
 
 /* The Lua object of a slot keeps what belongs to one request here (see lua/moongate/request.lua). */
@@ -46,6 +48,7 @@ mg_slot *mg_slot_of(mg_exchange *x)
     slot->x = x;
     slot->runner.serial = ++slot->serial;
     slot->waits_body = slot->has_ctx = false;
+    slot->set = mg_hookset_of(x);
     x->script = slot;
     return slot;
 }

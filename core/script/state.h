@@ -15,6 +15,7 @@
 #include "exchange/generation.h"
 #include "os/loop.h"
 #include "script/budget.h"
+#include "shm/dicts.h"
 
 #include <lua.h>
 
@@ -42,6 +43,7 @@ struct mg_script {
     mg_generation *gen;
     char *library;               /* folder of the Lua library, to tell a script's lines from ours */
     char *folder;                /* of the configuration, absolute; NULL: not known yet */
+    mg_dicts *dicts, *own_dicts; /* those that all workers share, or its own; NULL: none yet */
     mg_hookset *sets;
     uint32_t set_count;
 

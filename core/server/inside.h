@@ -4,6 +4,7 @@
  *      master.c    start, signals, the end; what workers say goes to whom it concerns
  *      checker.c   reading the configuration in a child
  *      binding.c   listening sockets
+ *      shared.c    shared dictionaries
  *      crew.c      workers: started, replaced, watched
  *      reload.c    a new generation in all of them
  *      upgrade.c   a new master
@@ -15,6 +16,7 @@
 #include "server/control.h"
 #include "server/master.h"
 #include "server/reload.h"
+#include "server/shared.h"
 #include "server/upgrade.h"
 
 typedef enum { MG_MASTER_STARTING, MG_MASTER_SERVING, MG_MASTER_DRAINING, MG_MASTER_STOPPING } mg_master_state;
@@ -28,6 +30,7 @@ struct mg_master {
     int64_t generation_wall_ms;   /* since when */
     mg_plan plan;
     mg_stats *stats;
+    mg_dicts *dicts;
     mg_bindings bindings;
     mg_crew crew;
     mg_checker checker;           /* of the start */

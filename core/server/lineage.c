@@ -35,7 +35,7 @@ mg_rc mg_lineage_prepare(mg_lineage *l, uint32_t id)
 {
     mg_lineage_abort(l);
     mg_script_source source = {
-        .library = l->library, .config = l->config, .generation = id, .stats = l->stats, .worker = l->worker,
+        .library = l->library, .config = l->config, .generation = id, .stats = l->stats, .dicts = l->dicts, .worker = l->worker,
         .tell = l->tell, .tell_arg = l->tell_arg,
     };
     mg_err err;

@@ -19,6 +19,7 @@ enum { MG_LINEAGE_RETIRED = 64 };
 typedef struct {
     const char *library, *config;
     mg_stats *stats;
+    mg_dicts *dicts;
     int worker;
     void (*tell)(void *arg, const char *line); /* each mistake of a generation that is refused */
     void *tell_arg;
@@ -32,7 +33,7 @@ typedef struct {
     mg_later sweep;
 } mg_lineage;
 
-void mg_lineage_init(mg_lineage *l); /* the first five fields are the caller's to fill before */
+void mg_lineage_init(mg_lineage *l); /* the first six fields are the caller's to fill before */
 /* Builds the generation beside the current one. MG_FAIL: it was told why. */
 mg_rc mg_lineage_prepare(mg_lineage *l, uint32_t id) MG_MUST_CHECK;
 void mg_lineage_abort(mg_lineage *l);     /* harmless when nothing is prepared */

@@ -90,7 +90,7 @@ static void become_worker(int index, int channel)
     mg_worker_job job = {
         .index = index, .channel = channel, .master = m->pid, .generation = m->generation,
         .library = m->options->library, .config = m->options->config, .user = m->plan.user, .group = m->plan.group,
-        .stats = m->stats, .bindings = &m->bindings, .level = m->plan.error_log.level,
+        .stats = m->stats, .dicts = m->dicts, .bindings = &m->bindings, .level = m->plan.error_log.level,
     };
     mg_worker_run(&job);
 }
@@ -207,7 +207,7 @@ static mg_rc start(mg_master *m, mg_err *err)
     if (mg_master_open_log(&m->plan, err) != MG_OK)
         return MG_FAIL;
     m->stats = mg_stats_open(MG_MIN(room, MG_STATS_WORKERS), err);
-    if (!m->stats)
+    if (!m->stats || mg_shared_open(m->dicts, &m->plan, err) != MG_OK)
         return MG_FAIL;
     if (!m->upgrade.heir && take_pid_file(&m->plan, err) != MG_OK)
         return MG_FAIL;
@@ -367,6 +367,8 @@ static void init(mg_master *m, const mg_server_options *options)
     mg_crew_init(&m->crew);
     mg_control_init(&m->control, m);
     mg_upgrade_init(&m->upgrade, m);
+    m->dicts = mg_dicts_new();
+    mg_shared_inherit(m->dicts);
     m->owns_files = !m->upgrade.heir;
     m->checker = (mg_checker){.library = options->library, .config = options->config, .in_child = leave_for_checker,
                               .on_done = on_checked};
@@ -390,6 +392,7 @@ static void fini(mg_master *m)
         mg_signal_stop(&m->signals[i]);
     mg_process_pid_file_drop();
     mg_stats_close(m->stats);
+    mg_dicts_free(m->dicts);
     mg_plan_fini(&m->plan);
     mg_log_flush();
     mg_loop_close();

@@ -6,6 +6,7 @@
  *        ·  ◄──────────────── READY 1 │ REFUSED 1         ·
  *        ·                                                ·
  *        ·  LISTEN 2 "id shared address" (+ socket) ────► ·   a listener of the coming generation; without a
+ *        ·  DICT 2 "name" (+ memory) ───────────────────► ·   a shared dictionary, new or known
  *        ·  PREPARE 2 ──────────────────────────────────► ·   socket: one that it has already
  *        ·  ◄──────────────── MISTAKE 2 │ READY 2 │ REFUSED 2
  *        ·  COMMIT 2 │ ABORT 2 ─────────────────────────► ·   takes it into service │ forgets it
@@ -30,7 +31,7 @@
 #include "os/loop.h"
 
 typedef enum {
-    MG_SAY_LISTEN, MG_SAY_PREPARE, MG_SAY_COMMIT, MG_SAY_ABORT, MG_SAY_ASK, MG_SAY_DRAIN, MG_SAY_STOP, MG_SAY_REOPEN,
+    MG_SAY_LISTEN, MG_SAY_DICT, MG_SAY_PREPARE, MG_SAY_COMMIT, MG_SAY_ABORT, MG_SAY_ASK, MG_SAY_DRAIN, MG_SAY_STOP, MG_SAY_REOPEN,
     MG_SAY_MISTAKE, MG_SAY_READY, MG_SAY_REFUSED, MG_SAY_REPORT, MG_SAY_TOLD, MG_SAY_COUNT
 } mg_say;
 

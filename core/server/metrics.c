@@ -4,6 +4,7 @@
 #include "server/inside.h"
 #include "server/numbers.h"
 #include "server/told.h"
+#include "shm/dict.h"
 
 #include <stdio.h>
 
@@ -227,6 +228,32 @@ static void put_process(mg_page *to, const mg_master *m, const mg_survey *s)
                  offsetof(mg_told_worker, pooled));
 }
 
+static void put_dicts(mg_page *to, const mg_master *m)
+{
+    static const struct {
+        const char *name, *type, *help;
+        size_t offset;
+    } families[] = {
+        {"moongate_dict_items", "gauge", "Keys in a shared dictionary.", offsetof(mg_dict_numbers, items)},
+        {"moongate_dict_used_bytes", "gauge", "Memory of a shared dictionary that is in use.", offsetof(mg_dict_numbers, used_bytes)},
+        {"moongate_dict_size_bytes", "gauge", "Memory of a shared dictionary.", offsetof(mg_dict_numbers, size_bytes)},
+        {"moongate_dict_evicted_total", "counter", "Keys that were still good when room was needed.", offsetof(mg_dict_numbers, evicted)},
+        {"moongate_dict_expired_total", "counter", "Keys whose time was over.", offsetof(mg_dict_numbers, expired)},
+        {"moongate_dict_emptied_total", "counter", "Parts that a killed worker left unfinished, and that were emptied.", offsetof(mg_dict_numbers, emptied)},
+    };
+    for (size_t f = 0; f < MG_COUNT(families) && mg_dicts_at(m->dicts, 0); f++) {
+        family(to, families[f].name, families[f].type, families[f].help);
+        mg_dict *d;
+        for (size_t i = 0; (d = mg_dicts_at(m->dicts, i)); i++) {
+            mg_dict_numbers n;
+            uint64_t value;
+            mg_dict_count(d, &n);
+            memcpy(&value, (const char *)&n + families[f].offset, sizeof value);
+            mg_page_print(to, "%s{dict=\"%.*s\"} %llu\n", families[f].name, MG_STR_ARG(mg_dict_name(d)), (unsigned long long)value);
+        }
+    }
+}
+
 void mg_metrics_write(const mg_master *m, const mg_survey *s, mg_page *to)
 {
     char names[MG_STATS_WORKERS][8];
@@ -235,6 +262,7 @@ void mg_metrics_write(const mg_master *m, const mg_survey *s, mg_page *to)
     put_workers(to, &workers);
     put_routes(to, &all);
     put_upstreams(to, &all);
+    put_dicts(to, m);
     mg_numbers_fini(&workers);
     mg_numbers_fini(&all);
 }

@@ -198,6 +198,7 @@ static void prepare(mg_reload *r)
         if (!r->missing[i])
             continue;
         send_listeners(r, m);
+        mg_shared_send(r->master->dicts, &m->channel, r->generation);
         mg_channel_send(&m->channel, MG_SAY_PREPARE, r->generation, MG_STR_NONE, -1);
     }
     look(r);
@@ -225,7 +226,8 @@ static void on_checked(mg_checker *c)
     mg_plan_fini(&r->plan);
     r->plan = c->plan;
     mg_plan_init(&c->plan);
-    if (mg_bindings_make(&r->bindings, &r->plan, &r->master->bindings, &err) != MG_OK) {
+    if (mg_shared_open(r->master->dicts, &r->plan, &err) != MG_OK ||
+        mg_bindings_make(&r->bindings, &r->plan, &r->master->bindings, &err) != MG_OK) {
         mg_page_print(&r->mistakes, "%s\n", err.text);
         refuse(r);
     } else if (mg_bindings_open(&r->bindings, r->master->crew.size, &err) != MG_OK || bind_control(r, &err) != MG_OK) {

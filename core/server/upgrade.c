@@ -110,6 +110,7 @@ _Noreturn static void become_new(const mg_upgrade *u, int fd, const char *variab
             if (m->bindings.at[i].fds[w] >= 0)
                 keep_open(m->bindings.at[i].fds[w]);
     (void)setenv(MG_UPGRADE_VARIABLE, variable, 1);
+    mg_shared_bequeath(m->dicts);
     for (int number = 1; number < 32; number++)
         (void)signal(number, SIG_DFL);
     mg_fork_take_signals();

@@ -9,7 +9,7 @@
  *       drains, ends with 0                          serves
  *
  * The environment variable names the descriptors: that of the pair's other end, that of the control socket
- * with its path, then the listeners (binding.h). When the new master ends or does not get ready within
+ * with its path, then the listeners (binding.h); another names the shared dictionaries (shared.h). When the new master ends or does not get ready within
  * MG_UPGRADE_MS, the old one goes on as if nothing had been asked.
  *
  * Ownership: embedded in the master, both roles.

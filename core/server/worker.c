@@ -11,6 +11,7 @@
 #include "server/listener.h"
 #include "server/messages.h"
 #include "server/report.h"
+#include "server/shared.h"
 #include "upstream/pool.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static struct {
     mg_h1_server_settings settings;
     mg_listeners listeners;
     mg_lineage lineage;
+    mg_dicts *dicts;
     mg_dns *dns, *old_dns;
     mg_timer old_dns_timer;
     mg_timer grace; /* of idle connections when a drain begins */
@@ -244,6 +246,9 @@ static void on_message(mg_channel *c, const mg_message *m)
     case MG_SAY_LISTEN:
         take_listener(m);
         return;
+    case MG_SAY_DICT:
+        mg_shared_take(w.dicts, m);
+        return;
     case MG_SAY_PREPARE:
         prepare(m->number);
         break;
@@ -363,8 +368,9 @@ static void begin(const mg_worker_job *job)
 static void load(const mg_worker_job *job)
 {
     uint32_t number = job->generation;
-    w.lineage = (mg_lineage){.library = job->library, .config = job->config, .stats = job->stats, .worker = job->index,
-                             .tell = tell, .tell_arg = &number};
+    w.dicts = job->dicts;
+    w.lineage = (mg_lineage){.library = job->library, .config = job->config, .stats = job->stats, .dicts = job->dicts,
+                             .worker = job->index, .tell = tell, .tell_arg = &number};
     mg_lineage_init(&w.lineage);
     if (mg_lineage_prepare(&w.lineage, number) != MG_OK)
         refuse(NULL);
@@ -409,6 +415,7 @@ static void end(void)
     mg_later_cancel(&w.look);
     mg_listeners_fini(&w.listeners);
     mg_lineage_fini(&w.lineage);
+    mg_dicts_free(w.dicts);
     mg_pool_free(mg_world.pool);
     mg_dns_close(w.old_dns);
     mg_dns_close(w.dns);

@@ -16,6 +16,7 @@
 #define MG_SERVER_WORKER_H
 
 #include "server/binding.h"
+#include "shm/dicts.h"
 
 enum { MG_WORKER_BEAT_MS = 250, MG_WORKER_LAST_MS = 6000 /* for log hooks and stop() after all else ended */ };
 
@@ -27,6 +28,7 @@ typedef struct {
     const char *library, *config;
     const char *user, *group; /* NULL: unchanged */
     mg_stats *stats;
+    mg_dicts *dicts;         /* the process owns them from now on */
     mg_bindings *bindings;   /* sockets of other workers are closed already */
     mg_log_level level;
 } mg_worker_job;

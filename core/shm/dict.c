@@ -91,8 +91,8 @@ int mg_dict_get(mg_dict *d, const char *key, size_t key_n, char *to, size_t room
     mg_shard_end(o.shard); /* only reading from here on: whoever is killed now has broken nothing */
     describe(&o, out);
     if (out->type == MG_DICT_STRING && out->n <= room) {
-        mg_run r = mg_run_value(o.shard, o.item);
-        mg_run_get(&r, to, out->n);
+        mg_shard_run r = mg_shard_run_value(o.shard, o.item);
+        mg_shard_run_get(&r, to, out->n);
     }
     mg_shard_give(o.shard);
     if (out->type == MG_DICT_LIST)
@@ -115,8 +115,8 @@ static void write_value(const op *o, int type, double number, const char *p, siz
     it->version = ++o->shard->version;
     if (type == MG_DICT_STRING) {
         it->value.n = n;
-        mg_run r = mg_run_value(o->shard, o->item);
-        mg_run_put(&r, p, n);
+        mg_shard_run r = mg_shard_run_value(o->shard, o->item);
+        mg_shard_run_put(&r, p, n);
     } else {
         it->value.number = type == MG_DICT_BOOLEAN ? number != 0 : number;
     }
@@ -284,8 +284,8 @@ int mg_dict_push(mg_dict *d, int left, const char *key, size_t key_n, int type, 
     mg_element *e = mg_queue_push(o.shard, item_of(&o)->value.queue, left, n);
     e->type = (uint32_t)type;
     e->number = type == MG_DICT_BOOLEAN ? number != 0 : number;
-    mg_run r = mg_queue_bytes(o.shard, e);
-    mg_run_put(&r, p, n);
+    mg_shard_run r = mg_queue_bytes(o.shard, e);
+    mg_shard_run_put(&r, p, n);
     item_of(&o)->version = ++o.shard->version;
     if (ttl_ms)
         set_ttl(&o, ttl_ms);
@@ -309,8 +309,8 @@ int mg_dict_pop(mg_dict *d, int left, const char *key, size_t key_n, char *to, s
     *out = (mg_dict_found){.type = (int32_t)e->type, .number = e->number, .n = e->n, .ttl_ms = ttl_of(&o)};
     if (e->n > room)
         return leave(&o, MG_DICT_ROOM);
-    mg_run r = mg_queue_bytes(o.shard, e);
-    mg_run_get(&r, to, e->n);
+    mg_shard_run r = mg_queue_bytes(o.shard, e);
+    mg_shard_run_get(&r, to, e->n);
     mg_queue_pop(o.shard, queue, left);
     item_of(&o)->version = ++o.shard->version;
     if (queue_of(&o)->length)
@@ -386,9 +386,9 @@ static void write_bucket(mg_shard *s, uint32_t bucket, int64_t now, page *p)
         const mg_item *it = mg_shard_cell(s, i);
         if (!it->expires_ms || it->expires_ms > now) {
             uint32_t n = it->key_n;
-            mg_run r = mg_run_key(s, i);
+            mg_shard_run r = mg_shard_run_key(s, i);
             memcpy(p->to + p->used, &n, sizeof n);
-            mg_run_get(&r, p->to + p->used + sizeof n, n);
+            mg_shard_run_get(&r, p->to + p->used + sizeof n, n);
             p->used += sizeof n + n;
             p->count++;
         }

@@ -65,7 +65,7 @@ void mg_queue_pop(mg_shard *s, uint32_t queue, bool left)
     mg_shard_free_chain(s, i);
 }
 
-mg_run mg_queue_bytes(mg_shard *s, mg_element *e)
+mg_shard_run mg_queue_bytes(mg_shard *s, mg_element *e)
 {
-    return (mg_run){s, e->inside, MG_QUEUE_INSIDE, e->more};
+    return (mg_shard_run){s, e->inside, MG_QUEUE_INSIDE, e->more};
 }

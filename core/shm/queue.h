@@ -37,6 +37,6 @@ void mg_queue_free(mg_shard *s, uint32_t queue);
 mg_element *mg_queue_push(mg_shard *s, uint32_t queue, bool left, size_t n);
 mg_element *mg_queue_end(mg_shard *s, uint32_t queue, bool left); /* NULL when empty */
 void mg_queue_pop(mg_shard *s, uint32_t queue, bool left);        /* not empty */
-mg_run mg_queue_bytes(mg_shard *s, mg_element *e);
+mg_shard_run mg_queue_bytes(mg_shard *s, mg_element *e);
 
 #endif

@@ -58,14 +58,14 @@ void mg_shard_give(mg_shard *s)
 
 /* ---- runs of bytes ---- */
 
-static void next_cell(mg_run *r)
+static void next_cell(mg_shard_run *r)
 {
     mg_cell *c = mg_shard_cell(r->shard, r->next);
     MG_BUG_UNLESS(r->next != 0);
-    *r = (mg_run){r->shard, c->bytes, MG_CELL_MORE, c->next};
+    *r = (mg_shard_run){r->shard, c->bytes, MG_CELL_MORE, c->next};
 }
 
-void mg_run_put(mg_run *r, const char *p, size_t n)
+void mg_shard_run_put(mg_shard_run *r, const char *p, size_t n)
 {
     while (n) {
         if (!r->room)
@@ -77,7 +77,7 @@ void mg_run_put(mg_run *r, const char *p, size_t n)
     }
 }
 
-void mg_run_get(mg_run *r, char *to, size_t n)
+void mg_shard_run_get(mg_shard_run *r, char *to, size_t n)
 {
     while (n) {
         if (!r->room)
@@ -89,7 +89,7 @@ void mg_run_get(mg_run *r, char *to, size_t n)
     }
 }
 
-static void skip(mg_run *r, size_t n)
+static void skip(mg_shard_run *r, size_t n)
 {
     while (n) {
         if (!r->room)
@@ -100,7 +100,7 @@ static void skip(mg_run *r, size_t n)
     }
 }
 
-static bool begins_with(mg_run r, const char *p, size_t n)
+static bool begins_with(mg_shard_run r, const char *p, size_t n)
 {
     while (n) {
         if (!r.room)
@@ -114,15 +114,15 @@ static bool begins_with(mg_run r, const char *p, size_t n)
     return true;
 }
 
-mg_run mg_run_key(mg_shard *s, uint32_t item)
+mg_shard_run mg_shard_run_key(mg_shard *s, uint32_t item)
 {
     mg_item *it = item_at(s, item);
-    return (mg_run){s, it->inside, MG_ITEM_INSIDE, it->more};
+    return (mg_shard_run){s, it->inside, MG_ITEM_INSIDE, it->more};
 }
 
-mg_run mg_run_value(mg_shard *s, uint32_t item)
+mg_shard_run mg_shard_run_value(mg_shard *s, uint32_t item)
 {
-    mg_run r = mg_run_key(s, item);
+    mg_shard_run r = mg_shard_run_key(s, item);
     skip(&r, item_at(s, item)->key_n);
     return r;
 }
@@ -223,7 +223,7 @@ uint32_t mg_shard_find(mg_shard *s, mg_shard_key key, int64_t now_ms)
 {
     for (uint32_t i = *bucket_of(s, key.hash); i;) {
         mg_item *it = item_at(s, i);
-        if (it->hash == key.hash && it->key_n == key.n && begins_with(mg_run_key(s, i), key.p, key.n)) {
+        if (it->hash == key.hash && it->key_n == key.n && begins_with(mg_shard_run_key(s, i), key.p, key.n)) {
             if (MG_LIKELY(!is_past(it, now_ms)))
                 return i;
             mg_shard_remove(s, i);
@@ -252,8 +252,8 @@ uint32_t mg_shard_make(mg_shard *s, mg_shard_key key, size_t n)
     *it = (mg_item){.chain = *bucket, .hash = key.hash, .more = more, .key_n = (uint16_t)key.n};
     *bucket = item;
     put_newest(s, item);
-    mg_run r = mg_run_key(s, item);
-    mg_run_put(&r, key.p, key.n);
+    mg_shard_run r = mg_shard_run_key(s, item);
+    mg_shard_run_put(&r, key.p, key.n);
     s->items++;
     return item;
 }

@@ -129,10 +129,10 @@ typedef struct {
     char *at;
     size_t room;
     uint32_t next;
-} mg_run;
-mg_run mg_run_value(mg_shard *s, uint32_t item); /* behind the key */
-mg_run mg_run_key(mg_shard *s, uint32_t item);
-void mg_run_put(mg_run *r, const char *p, size_t n);
-void mg_run_get(mg_run *r, char *to, size_t n);
+} mg_shard_run;
+mg_shard_run mg_shard_run_value(mg_shard *s, uint32_t item); /* behind the key */
+mg_shard_run mg_shard_run_key(mg_shard *s, uint32_t item);
+void mg_shard_run_put(mg_shard_run *r, const char *p, size_t n);
+void mg_shard_run_get(mg_shard_run *r, char *to, size_t n);
 
 #endif

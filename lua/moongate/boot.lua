@@ -51,6 +51,8 @@ return function(native, library, config_file)
   if not plan then return nil, full_lines(errors) end
   native.folder(plan.folder)
   native.budgets(plan.budgets.cpu, plan.budgets.task, plan.budgets.setup, plan.budgets.memory)
+  local unknown = require("moongate.internal.dicts").configure(plan.dicts or {})
+  if #unknown > 0 then return nil, unknown end
   local own_path = script_path(plan)
   package.path = own_path .. ";" .. package.path
 

@@ -3,8 +3,8 @@
 ---
 ---     { pointer, number, class, ctx, headers, args, cookies, params, client }
 local api = require "moongate.internal.api"
+local C = require "moongate.internal.program"
 local ffi = require "ffi"
-ffi.cdef(api.cdef)
 
 local dual = require "moongate.internal.dual"
 local fields = require "moongate.internal.fields"
@@ -17,7 +17,6 @@ local waiting = require "moongate.internal.waiting"
 
 local request = {}
 
-local C = ffi.C
 local CTX = 4
 
 local REC = false

@@ -543,6 +543,21 @@ describe("an error in a body hook", function()
   end))
 end)
 
+describe("a body hook that never ends", function()
+  it("is ended by its budget, and others are served", scenario(function(w)
+    local proxy = w:proxy {
+      budgets = { cpu = "20ms" },
+      sites = { { routes = {
+        { path = "/loop", reply = { body = "body" }, policies = { { response_body = function() while true do end end } } },
+        { reply = { body = "fine" } },
+      } } },
+    }
+    assert.equal(500, proxy:get("/loop").status)
+    assert.equal("fine", proxy:get("/").body)
+    proxy:wait_log "script error in policy [^\n]* %(response_body%)"
+  end))
+end)
+
 describe("a body hook that waits too long", function()
   it("is a 504 before the answer, and a cut in the middle of it", scenario(function(w)
     local proxy = in_front_of(w, w:http_origin(function() return { body = "body" } end), { {

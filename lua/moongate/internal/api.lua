@@ -44,6 +44,19 @@ int mg_api_set_header(mg_request *r, int message, const char *name, size_t n, co
 int mg_api_add_header(mg_request *r, int message, const char *name, size_t n, const char *value, size_t value_n);
 int mg_api_remove_header(mg_request *r, int message, const char *name, size_t n);
 int mg_api_item(mg_request *r, int list, const char *name, size_t n, mg_text *found);
+enum { MG_API_BOOLEAN = 1, MG_API_NUMBER = 2, MG_API_TEXT = 3 };
+typedef struct mg_dict mg_dict;
+typedef struct {
+    int type;
+    double number;
+    size_t n;
+} mg_dict_value;
+enum { MG_API_SET, MG_API_ADD, MG_API_REPLACE };
+int mg_api_dict_get(mg_dict *d, const char *key, size_t n, char *to, size_t room, mg_dict_value *found);
+int mg_api_dict_put(mg_dict *d, int how, const char *key, size_t n, int type, double number, const char *text,
+                    size_t text_n, double ttl);
+int mg_api_dict_incr(mg_dict *d, const char *key, size_t n, double by, double init, double ttl, double *found);
+int mg_api_dict_delete(mg_dict *d, const char *key, size_t n);
 double mg_api_now(void);
 double mg_api_monotonic(void);
 ]]
@@ -60,6 +73,10 @@ api.functions = {
   "mg_api_add_header",
   "mg_api_remove_header",
   "mg_api_item",
+  "mg_api_dict_get",
+  "mg_api_dict_put",
+  "mg_api_dict_incr",
+  "mg_api_dict_delete",
   "mg_api_now",
   "mg_api_monotonic",
 }

@@ -77,6 +77,8 @@ mg_hook_result mg_exchange_hook(mg_exchange *x, mg_phase phase)
     if (x->hook_waits) {
         if (x->hold == 1)
             mg_exchange_collect(x);
+        if (x->holds_answer && mg_exchange_hold_answer(x, x->answer_most) != MG_AGAIN)
+            x->hook_ready = true;
         if (!x->hook_ready)
             return MG_HOOK_WAIT;
         mg_exchange_wait_is_over(x);
@@ -95,6 +97,7 @@ void mg_exchange_end_hook(mg_exchange *x)
 {
     if (!x->hook_waits)
         return;
+    x->holds_answer = false;
     x->gen->hooks->end(x);
     x->script = NULL;
     x->hook_waits = 0;
@@ -341,6 +344,12 @@ static void send_head(mg_exchange *x)
 
 static void run_response(mg_exchange *x)
 {
+    if (x->hook_waits && x->origin) { /* the upload goes on: the answer's body may depend on it */
+        mg_exchange_pump_up(x);
+        if (x->stage != MG_STAGE_RESPONSE)
+            return;
+        mg_side_flush(x->origin);
+    }
     if (!x->response_failed)
         switch (mg_exchange_hook(x, MG_PHASE_RESPONSE)) {
         case MG_HOOK_WAIT:

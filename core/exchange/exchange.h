@@ -83,7 +83,7 @@ struct mg_exchange {
     bool res_known;               /* res is filled */
     bool res_from_origin;
     struct {
-        mg_chain body;            /* of an own answer */
+        mg_chain body;            /* of an own answer; what a script had collected of an origin's */
         bool pull;                /* more is to be pulled from the script */
         bool whole;               /* body is complete */
         bool by_script;           /* a hook gave it */
@@ -123,6 +123,8 @@ struct mg_exchange {
     mg_chain held;
     uint64_t held_most;
     uint8_t hold;                 /* 0: no; 1: being collected; 2: complete; 3: over the limit; 4: broken */
+    bool holds_answer;            /* a hook waits for the whole body of the answer */
+    uint64_t answer_most;         /* how much it would take */
 
     /* Scripts. */
     void *script;                 /* the script floor's slot for this exchange; NULL: none yet */
@@ -183,6 +185,10 @@ void mg_exchange_answer_pull(mg_exchange *x);               /* the rest comes th
 /* Collect the whole request body (at most `most` bytes): MG_OK it is in x->held; MG_AGAIN: wait; MG_LIMIT: larger;
  * MG_GONE: the client ended half-way. It is still sent on to the origin afterwards. */
 mg_rc mg_exchange_hold_body(mg_exchange *x, uint64_t most) MG_MUST_CHECK;
+/* Collect the whole body of the answer (upstream_response, response): MG_OK it is in x->answer.body; MG_AGAIN: wait;
+ * MG_LIMIT: larger; MG_GONE: the origin ended half-way; MG_BAD: a script gives it piece by piece. It is sent on all
+ * the same afterwards, whatever came of it. */
+mg_rc mg_exchange_hold_answer(mg_exchange *x, uint64_t most) MG_MUST_CHECK;
 /* Choose another upstream by name (rewrite, access). MG_BAD: no such upstream. */
 mg_rc mg_exchange_choose_upstream(mg_exchange *x, mg_str name) MG_MUST_CHECK;
 /* Change parts of the request; values are copied and checked. MG_BAD with *why. */

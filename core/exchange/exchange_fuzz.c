@@ -91,6 +91,9 @@ static mg_hook_result run(mg_exchange *x, mg_phase phase)
     case COLLECTS:
         if (phase < MG_PHASE_REQUEST_BODY && mg_exchange_hold_body(x, *how) == MG_AGAIN)
             return MG_HOOK_WAIT;
+        if ((phase == MG_PHASE_UPSTREAM_RESPONSE || phase == MG_PHASE_RESPONSE) && x->res_known &&
+            mg_exchange_hold_answer(x, (uint64_t)*how * 100) == MG_AGAIN)
+            return MG_HOOK_WAIT;
         return MG_HOOK_DONE;
     case CHANGES:
         return phase < MG_PHASE_HANDLER ? change(x) : MG_HOOK_DONE;

@@ -217,9 +217,11 @@ static void feed_down(mg_exchange *x)
     mg_filter *f = x->filters[MG_FLOW_DOWN];
     mg_side *o = x->origin;
     if (x->res_from_origin) {
-        feed(x, f, &o->in);
+        feed(x, f, &x->answer.body); /* what a script has had collected goes first */
+        if (!x->answer.body.n)
+            feed(x, f, &o->in);
         mg_side_took(o);
-        f->in_ended = o->got == MG_GOT_ALL && !o->in.n;
+        f->in_ended = o->got == MG_GOT_ALL && !o->in.n && !x->answer.body.n;
     } else {
         feed(x, f, &x->answer.body);
         f->in_ended = x->answer.whole && !x->answer.body.n;
@@ -258,13 +260,13 @@ mg_rc mg_exchange_begin_filter(mg_exchange *x, mg_flow flow, int64_t *length)
 /* ---- the pumps ---- */
 
 /* The hook may go on at once: what it wrote has left, or there is more for it. */
-static bool goes_on(const mg_exchange *x, mg_flow flow, const mg_chain *from)
+static bool goes_on(const mg_exchange *x, mg_flow flow, size_t left)
 {
     const mg_filter *f = x->filters[flow];
     const mg_side *to = reader(x, flow);
     if (to->sent == MG_SENT_BROKEN)
         return false;
-    return (f->out.n && mg_side_room(to)) || (f->wants_in && from && from->n);
+    return (f->out.n && mg_side_room(to)) || (f->wants_in && left);
 }
 
 /* More of an answer that a script gives piece by piece. True: there is some. */
@@ -281,7 +283,7 @@ static bool pull_more(mg_exchange *x)
 static bool origin_broke(mg_exchange *x)
 {
     const mg_side *o = x->origin;
-    if (!x->res_from_origin || o->got != MG_GOT_BROKEN || o->in.n)
+    if (!x->res_from_origin || o->got != MG_GOT_BROKEN || o->in.n || x->answer.body.n)
         return false;
     mg_exchange_cut(x, o->broke == MG_BROKE_SYNTAX ? MG_END_ORIGIN_BAD : MG_END_ORIGIN_TRUNCATED);
     return true;
@@ -308,7 +310,7 @@ void mg_exchange_filter_down(mg_exchange *x)
         bool more = pull_more(x);
         if (x->stage != MG_STAGE_RELAY)
             return;
-        if (!more && !goes_on(x, MG_FLOW_DOWN, x->res_from_origin ? &x->origin->in : &x->answer.body))
+        if (!more && !goes_on(x, MG_FLOW_DOWN, x->answer.body.n + (x->res_from_origin ? x->origin->in.n : 0)))
             return;
     }
     mg_timer_start(&f->turn, 0);
@@ -339,7 +341,7 @@ void mg_exchange_filter_up(mg_exchange *x)
         }
         if (f->out.n)
             mg_side_flush(o);
-        if (!goes_on(x, MG_FLOW_UP, &x->client->in))
+        if (!goes_on(x, MG_FLOW_UP, x->client->in.n))
             return;
     }
     mg_timer_start(&f->turn, 0);

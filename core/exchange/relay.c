@@ -159,9 +159,48 @@ static void finish_down(mg_exchange *x, const mg_fields *trailers)
     x->down_done = true;
 }
 
+mg_rc mg_exchange_hold_answer(mg_exchange *x, uint64_t most)
+{
+    mg_side *o = x->origin;
+    mg_chain *body = &x->answer.body;
+    x->holds_answer = false;
+    if (!x->res_from_origin)
+        return !x->answer.whole ? MG_BAD : body->n > most ? MG_LIMIT : MG_OK;
+    if (body->n > most || (x->res.has_body && x->res.content_length > 0 && (uint64_t)x->res.content_length > most))
+        return MG_LIMIT;
+    mg_chain_move(body, &o->in);
+    if (body->n > most)
+        return MG_LIMIT; /* no more is read until it has been sent on */
+    mg_side_took(o);
+    if (o->got == MG_GOT_ALL)
+        return MG_OK;
+    if (o->got == MG_GOT_BROKEN)
+        return MG_GONE;
+    x->holds_answer = true;
+    x->answer_most = most;
+    return MG_AGAIN;
+}
+
+/* What a script has had collected goes first. False: some of it has to wait. */
+static bool send_collected(mg_exchange *x)
+{
+    mg_side *c = x->client;
+    while (x->answer.body.n && c->sent != MG_SENT_BROKEN) {
+        size_t n = MG_MIN(x->answer.body.n, mg_side_room(c));
+        if (!n)
+            return false;
+        c->ops->send_body(c, &x->answer.body, n);
+        mg_side_flush(c);
+    }
+    mg_side_took(x->origin);
+    return !x->answer.body.n;
+}
+
 static void down_from_origin(mg_exchange *x)
 {
     mg_side *c = x->client, *o = x->origin;
+    if (x->answer.body.n && !send_collected(x))
+        return;
     size_t n = MG_MIN(o->in.n, mg_side_room(c));
     if (n) {
         c->ops->send_body(c, &o->in, n);

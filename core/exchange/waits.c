@@ -12,7 +12,7 @@ static mg_wait what_is_awaited(const mg_exchange *x)
 {
     const mg_side *c = x->client, *o = x->origin;
     if (x->hook_waits)
-        return x->hold == 1 ? MG_WAIT_CLIENT_BODY : MG_WAIT_SCRIPT;
+        return x->hold == 1 ? MG_WAIT_CLIENT_BODY : x->holds_answer ? MG_WAIT_BODY : MG_WAIT_SCRIPT;
     if (mg_exchange_filter_is_at_work(x) && x->stage < MG_STAGE_LOG)
         return MG_WAIT_SCRIPT;
     bool upload = !x->up_done && !x->up_given_up && c && c->got == MG_GOT_HEAD && !c->in.n && o && !o->blocked;
@@ -116,6 +116,18 @@ static void late_client_body(mg_exchange *x)
     mg_exchange_drop_origin(x, false);
 }
 
+/* Before the answer has begun, a hook waits for all of it. */
+static void late_body(mg_exchange *x)
+{
+    if (x->client->sent != MG_SENT_NOTHING) {
+        mg_exchange_cut(x, MG_END_ORIGIN_BODY_LATE);
+        return;
+    }
+    mg_exchange_end_hook(x);
+    mg_exchange_fail(x, 504, MG_END_ORIGIN_BODY_LATE, "http_response_timeout", "the origin's body did not come in time");
+    mg_exchange_drop_origin(x, false);
+}
+
 void mg_exchange_on_late(mg_deadline *d)
 {
     mg_exchange *x = MG_OWNER(d, mg_exchange, deadline);
@@ -136,7 +148,7 @@ void mg_exchange_on_late(mg_deadline *d)
         }
         break;
     case MG_WAIT_BODY:
-        mg_exchange_cut(x, MG_END_ORIGIN_BODY_LATE);
+        late_body(x);
         break;
     case MG_WAIT_TUNNEL:
         mg_exchange_cut(x, MG_END_TUNNEL_LATE);

@@ -299,13 +299,16 @@ static int item_next(lua_State *L)
 
 /* ---- the body ---- */
 
+/* In one piece of memory first: joining slices as texts would leave several times their size as garbage. */
 static void push_chain(lua_State *L, const mg_chain *c)
 {
-    luaL_Buffer b;
-    luaL_buffinit(L, &b);
-    for (const mg_slice *s = c->first; s; s = s->next)
-        luaL_addlstring(&b, s->p, s->n);
-    luaL_pushresult(&b);
+    if (!c->first || !c->first->next) {
+        lua_pushlstring(L, c->first ? c->first->p : "", c->n);
+        return;
+    }
+    char *whole = lua_newuserdata(L, c->n);
+    lua_pushlstring(L, whole, mg_chain_copy_out(c, whole, c->n));
+    lua_remove(L, -2);
 }
 
 /* body(request, limit or nil): the text; or nil, message, code; or false: wait, then ask again. */
@@ -339,6 +342,43 @@ static int body(lua_State *L)
     default:
         lua_pushnil(L);
         lua_pushliteral(L, "the client ended before its body was complete");
+        lua_pushliteral(L, "gone");
+        return 3;
+    }
+}
+
+/* answer_body(response, limit or nil): the same for the answer. */
+static int answer_body(lua_State *L)
+{
+    mg_slot *slot = slot_of(L);
+    mg_exchange *x = mg_slot_exchange(slot);
+    if (!x)
+        return blame(L, "this request is over, or is not the one that runs here");
+    if (mg_runner_current != &slot->runner || (slot->phase != MG_PHASE_UPSTREAM_RESPONSE && slot->phase != MG_PHASE_RESPONSE) || !x->res_known)
+        return blame(L, "res:body() is for the hooks upstream_response and response");
+    uint64_t most = lua_isnoneornil(L, 2) ? (uint64_t)1 << 20 : (uint64_t)lua_tonumber(L, 2);
+    mg_rc rc = mg_exchange_hold_answer(x, most);
+    slot->waits_body = rc == MG_AGAIN;
+    switch (rc) {
+    case MG_OK:
+        push_chain(L, &x->answer.body);
+        return 1;
+    case MG_AGAIN:
+        lua_pushboolean(L, false);
+        return 1;
+    case MG_LIMIT:
+        lua_pushnil(L);
+        lua_pushfstring(L, "the body is larger than %f bytes", (lua_Number)most);
+        lua_pushliteral(L, "limit");
+        return 3;
+    case MG_BAD:
+        lua_pushnil(L);
+        lua_pushliteral(L, "the body is given piece by piece");
+        lua_pushliteral(L, "stream");
+        return 3;
+    default:
+        lua_pushnil(L);
+        lua_pushliteral(L, "the origin ended before its body was complete");
         lua_pushliteral(L, "gone");
         return 3;
     }
@@ -427,7 +467,8 @@ static const luaL_Reg functions[] = {
     {"made_ctx", made_ctx},       {"timings", timings},       {"header_get", header_get},
     {"header_all", header_all},   {"header_at", header_at},   {"header_set", header_set},
     {"header_add", header_add},   {"item_get", item_get},     {"item_next", item_next},
-    {"body", body},               {"log", write_log},         {"logs", logs},
+    {"body", body},               {"answer_body", answer_body},
+                  {"log", write_log},         {"logs", logs},
     {"now", clock_now},           {"monotonic", clock_monotonic}, {"raise", raise},
     {"describe", describe},       {"folder", set_folder},
     {NULL, NULL},

@@ -3,6 +3,7 @@
 ---
 ---     { pointer, number, class, ctx, headers, args, cookies, params, client }
 local api = require "moongate.internal.api"
+local body = require "moongate.internal.body"
 local C = require "moongate.internal.program"
 local ffi = require "ffi"
 
@@ -12,8 +13,6 @@ local headers = require "moongate.headers"
 local items = require "moongate.internal.items"
 local native = require "moongate.internal.native"
 local response = require "moongate.response"
-local units = require "moongate.config.units"
-local waiting = require "moongate.internal.waiting"
 
 local request = {}
 
@@ -43,16 +42,9 @@ local methods = {}
 ---@return string? message
 ---@return string? code "limit" or "gone"
 function methods:body(limit, ...) -- luacheck: ignore 212
-  local bytes
-  if limit ~= nil then
-    bytes = units.size(limit)
-    if not bytes then error("the limit of a body is a number of bytes, or a text such as \"16k\"", 2) end
-  end
-  while true do
-    local body, message, code = native.body(self, bytes)
-    if body ~= false then return body, message, code end
-    waiting.wait()
-  end
+  local text, message, code = body.whole(native.body, self, limit)
+  if text then return text end
+  return nil, message, code
 end
 
 local Request = fields.class("request", {

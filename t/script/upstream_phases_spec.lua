@@ -217,3 +217,132 @@ describe("upstream_response", function()
     proxy:wait_log "script error in policy [^\n]* %(upstream_response%)[^\n]*on purpose"
   end))
 end)
+
+describe("res:body", function()
+  it("gives a hook the whole body, which is sent on all the same", scenario(function(w)
+    local proxy = w:proxy {
+      upstreams = { app = { servers = { w:origin(function(conn)
+        local request = conn:request()
+        conn:reply_head(200, { ["transfer-encoding"] = "chunked" })
+        for _ = 1, tonumber(request.target:match "%d+") do conn:chunk(("x"):rep(1000)) end
+        conn:last_chunk()
+      end, { loop = true, quiet = true }) } } },
+      policies = { {
+        upstream_response = function(_, req, res) req.ctx.first = res:body("2m") end,
+        response = function(_, req, res)
+          local body = res:body "2m"
+          res.headers["x-length"] = #body
+          res.headers["x-same"] = tostring(body == req.ctx.first)
+        end,
+      } },
+    }
+    local client = proxy:client()
+    for _, count in ipairs { 0, 1, 300, 1500 } do
+      local answer = client:get("/" .. count)
+      assert.equal(tostring(count * 1000), answer.headers["x-length"])
+      assert.equal("true", answer.headers["x-same"])
+      assert.equal(("x"):rep(count * 1000), answer.body)
+    end
+  end))
+
+  it("lets a hook answer with what it made of it", scenario(function(w)
+    local proxy = w:proxy {
+      upstreams = { app = { servers = { w:http_origin(function() return "[1,2,3]" end) } } },
+      policies = { { response = function(_, _, res)
+        local json = require "moongate.json"
+        return { status = 203, body = json.encode { count = #json.decode(res:body()) } }
+      end } },
+    }
+    local client = proxy:client()
+    for _ = 1, 2 do
+      local answer = client:get "/"
+      assert.equal(203, answer.status)
+      assert.equal('{"count":3}', answer.body)
+    end
+  end))
+
+  it("gives up beyond its limit, and the body passes untouched", scenario(function(w)
+    local long = ("0123456789"):rep(100000)
+    local proxy = w:proxy {
+      upstreams = { app = { servers = { w:http_origin(function(request)
+        local pieces = { long, long }
+        return { body = request.target == "/told" and long .. long or function() return table.remove(pieces) end }
+      end) } } },
+      policies = { { response = function(_, _, res)
+        local body, message, code = res:body(1500000)
+        res.headers["x-said"] = tostring(body) .. " " .. message .. " " .. code
+      end } },
+    }
+    for _, path in ipairs { "/told", "/chunked" } do
+      local answer = proxy:get(path)
+      assert.matches("^nil the body is larger than 1500000 bytes limit", answer.headers["x-said"])
+      assert.equal(long .. long, answer.body)
+    end
+  end))
+
+  it("says when the origin ended half-way, and when a handler gives pieces", scenario(function(w)
+    local proxy = w:proxy {
+      upstreams = { app = { servers = { w:origin(function(conn)
+        conn:request()
+        conn:reply_head(200, { ["content-length"] = "10" })
+        conn:send "half"
+      end) } } },
+      policies = { { response = function(_, _, res)
+        local _, _, code = res:body()
+        if code then return { status = 502, body = code } end
+      end } },
+      sites = { { routes = { { path = "/gone", upstream = "app" },
+        { path = "/pieces", handler = function() return { body = function() return nil end } end },
+        { reply = { body = "own" } } } } },
+    }
+    assert.equal("gone", proxy:get("/gone").body)
+    assert.equal("stream", proxy:get("/pieces").body)
+    assert.equal("own", proxy:get("/").body)
+  end))
+
+  it("goes through body hooks behind it", scenario(function(w)
+    local proxy = w:proxy {
+      upstreams = { app = { servers = { w:http_origin(function() return ("ab"):rep(400000) end) } } },
+      policies = { {
+        response = function(_, _, res) res.headers["x-length"] = #res:body "1m" end,
+        response_body = function(_, _, _, chunks, write) for chunk in chunks do write(chunk:upper()) end end,
+      } },
+    }
+    local answer = proxy:get "/"
+    assert.equal("800000", answer.headers["x-length"])
+    assert.equal(("AB"):rep(400000), answer.body)
+  end))
+
+  it("does not wait for ever, nor hold up the upload on which the answer depends", scenario(function(w)
+    local proxy = w:proxy {
+      upstreams = { app = { timeouts = { body = "200ms" }, servers = { w:origin(function(conn)
+        local request = conn:request_head()
+        conn:reply_head(200, { ["content-length"] = "4" })
+        conn:send "ha"
+        if request.method == "POST" then
+          conn:read_body(request)
+          return conn:send "lf"
+        end
+        conn:expect_end()
+      end, { quiet = true }) } } },
+      policies = { {
+        upstream_response = function(_, req, res) if req.method == "GET" then res:body() end end,
+        response = function(_, req, res) if req.method == "POST" then res.headers["x-body"] = (res:body()) end end,
+      } },
+    }
+    local answer = proxy:client():post("/", ("x"):rep(2 ^ 21))
+    assert.equal("half", answer.headers["x-body"])
+    assert.equal("half", answer.body)
+    assert.equal(504, proxy:get("/").status)
+    assert.equal("origin_body_timeout", proxy:wait_access(2)[2]["end"])
+  end))
+
+  it("belongs to the phases of the answer's head", scenario(function(w)
+    local proxy = w:proxy {
+      policies = { { log = function(_, _, res) res:body() end } },
+      sites = { { routes = { { reply = { body = "own" } } } } },
+    }
+    assert.equal("own", proxy:get("/").body)
+    proxy:wait_log "res:body%(%) is for the hooks upstream_response and response"
+  end))
+end)

@@ -1,5 +1,8 @@
----What body hooks are given: `chunks` and `write`. The row of hooks is moved by core/script/body.c.
+---Bodies: what body hooks are given, `chunks` and `write`, whose row is moved by core/script/body.c; and the wait for
+---whole ones.
 local native = require "moongate.internal.native"
+local units = require "moongate.config.units"
+local waiting = require "moongate.internal.waiting"
 
 local body = {}
 
@@ -21,6 +24,26 @@ end
 ---@param text string
 function body.write(text, ...) -- luacheck: ignore 212
   if not put(text) then yield(WAIT) end
+end
+
+---Waits for the whole body of a message.
+---@param ask fun(message: table, bytes: integer?): string|false|nil, string?, string? false: not yet
+---@param message table the request or the answer
+---@param limit? integer|string
+---@return string? body
+---@return string? message
+---@return string? code
+function body.whole(ask, message, limit)
+  local bytes
+  if limit ~= nil then
+    bytes = units.size(limit)
+    if not bytes then native.raise "the limit of a body is a number of bytes, or a text such as \"16k\"" end
+  end
+  while true do
+    local text, why, code = ask(message, bytes)
+    if text ~= false then return text, why, code end
+    waiting.wait()
+  end
 end
 
 return body

@@ -64,7 +64,7 @@ local Object = {}
 
 function Object:__index(name)
   local rules = rawget(self, RULES)
-  if rules == made.request_fields and methods[name] then return methods[name] end
+  if methods[name] then return methods[name] end
   if rules[name] then return rawget(self, FIELDS)[name] end
   local known = {}
   for field in pairs(rules) do known[#known + 1] = field end
@@ -194,14 +194,14 @@ function made.request(given)
 end
 
 ---A made-up answer.
----@param given? table status, headers, upstream, timings
+---@param given? table status, headers, upstream, timings, and `body`
 ---@return table res
 function made.response(given)
   if is_object(given, made.response_fields) then return given --[[@as table]] end
   given = given or {}
   return object("res", made.response_fields, {
     status = given.status or 200, headers = headers.new(given.headers), upstream = given.upstream,
-    timings = given.timings or { total = 0 },
+    timings = given.timings or { total = 0 }, body = given.body,
   })
 end
 

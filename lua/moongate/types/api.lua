@@ -30,6 +30,7 @@
 ---@field timings table<string, number> How long things took, in seconds: `total`, and where an origin was asked `connect` and `response`.
 ---@field upstream string? The address of the server that answered, nil when the proxy did.
 ---@field status integer The status that will be sent. Assigned in: upstream_response, response.
+---@field body fun(self: moongate.response, limit?: number|string): string?, string?, string? The whole body, in upstream_response and response; waits until it is there. nil, message and code when it is larger than `limit`, when the origin ended half-way, or when a handler gives it piece by piece.
 
 ---Who sent a request.
 ---@class moongate.client
